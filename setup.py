@@ -1,0 +1,79 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Installs with `pip install .` and, as an ament_python package, with `colcon build`.
+
+There is no setup.cfg that moves scripts, as ament_python packages often have: `mbu` lands in bin/, on
+the PATH, both ways. What `ros2 run` starts must lie in lib/mbu_ros, which pip has no entry points
+for, so the nodes' start scripts are data files.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'mbu_ros'
+SHARE = f'share/{PACKAGE}'
+
+
+def files(folder, *patterns):
+    """Files of a folder that match, with forward slashes; relative, as data_files wants them."""
+    return sorted(
+        str(path.as_posix())
+        for pattern in patterns
+        for path in Path(folder).glob(pattern)
+        if path.is_file()
+    )
+
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    description='Real-time semantic segmentation for ROS 2 with masked binary U-Nets',
+    long_description=Path('README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author='The mbu_ros authors',
+    maintainer='The mbu_ros authors',
+    maintainer_email='maintainers@example.com',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    data_files=[
+        # The marker by which ament, and so ros2 run and ros2 launch, find the package.
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (SHARE, ['package.xml']),
+        (f'{SHARE}/launch', files('launch', '*.launch.*')),
+        (f'{SHARE}/config', files('config', '*.yaml')),
+        (f'{SHARE}/kernels', files('kernels', '*.cu', '*.cuh')),
+        (f'{SHARE}/models', files('models', '*.safetensors', '*.md')),
+        (f'lib/{PACKAGE}', files('scripts', '*_node')),
+    ],
+    zip_safe=False,
+    install_requires=[
+        'numpy>=1.24,<3',
+        'opencv-python-headless>=4.8,<6',
+        'safetensors>=0.4.3,<1',
+        'rosbags>=0.10,<0.12',
+        'rosbags-image>=0.10,<0.12',
+        'rich>=13,<16',
+    ],
+    extras_require={
+        # Binary wheels of ROS 2 for x86-64 Linux; on a robot, rclpy comes with ROS 2 itself.
+        'ros': [
+            'ros-rclpy[fastrtps]>=7.1,<10',
+            'ros-sensor-msgs>=5.3,<6',
+            'ros-std-msgs>=5.3,<6',
+            'ros-diagnostic-msgs>=5.3,<6',
+            'ros-lifecycle-msgs>=2.0,<3',
+        ],
+        'torch': ['torch>=2.4,<2.14'],
+        'cuda': ['pycuda>=2024.1,<2027', 'cuda-bindings>=12.6,<14'],
+        'dev': ['pytest>=8,<10', 'ruff>=0.9,<1', 'build>=1.2,<2'],
+    },
+    entry_points={'console_scripts': ['mbu = mbu_ros.cli:main']},
+    classifiers=[
+        'Intended Audience :: Science/Research',
+        'License :: OSI Approved :: Apache Software License',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+)
