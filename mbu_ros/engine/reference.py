@@ -1,0 +1,154 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The reference engine: the deployed network on the CPU, in exact integers. It defines what is right.
+
+Every convolution is one matrix product in float32 of bits or bytes with small integers. No sum
+leaves the 24 bits that float32 holds exactly (at most 9 * 2 * 32768 weights of size 1 on bits, 27
+products of 128 * 128 in the first layer, 512 * 128 in the head), so the order of additions does
+not matter and the result is the integer one on any processor and BLAS.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from mbu_ros.engine.base import Segmentation, check_frame
+from mbu_ros.imaging.resize import resize_frame, resize_mask
+from mbu_ros.model.deployed import Model
+from mbu_ros.model.structure import FIRST, UP, padded_size
+
+BLOCK_VALUES = 1 << 19
+"""Values of one block of unrolled windows: 2 MB of float32, which stays in a CPU's cache."""
+
+
+def _matrix(weights: np.ndarray) -> np.ndarray:
+    """Weights [out, taps, in] as the float32 right-hand side [taps * in, out] of a product."""
+    return np.ascontiguousarray(weights.reshape(len(weights), -1).T, dtype=np.float32)
+
+
+class ReferenceEngine:
+    """Runs a model on the CPU with NumPy alone. See `engine.base.Engine`.
+
+    Raises:
+        InputError: a frame given to `segment` is not uint8 [H, W, 3], or is empty.
+    """
+
+    name = 'reference'
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.device = f'CPU, {os.cpu_count()} cores'
+        self._first = _matrix(model.first.weight)
+        self._head = np.ascontiguousarray(model.head.weight.T, dtype=np.float32)
+        self._matrices: dict[str, np.ndarray] = {}
+        for shape in model.shapes:
+            if not shape.is_binary:
+                continue
+            weights = model.layers[shape.name].weights(shape)
+            if shape.kind == UP:  # [out, taps, in] to columns ordered tap by tap
+                weights = weights.transpose(1, 0, 2).reshape(-1, 1, weights.shape[2])
+            self._matrices[shape.name] = _matrix(weights)
+
+    def segment(
+        self, frames: Sequence[np.ndarray], *, confidence: bool = False
+    ) -> list[Segmentation]:
+        """Segment frames one by one."""
+        return [self._segment(frame, confidence) for frame in frames]
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._matrices.clear()
+
+    def _segment(self, frame: np.ndarray, want_confidence: bool) -> Segmentation:
+        check_frame(frame)
+        start = time.perf_counter()
+        resized = resize_frame(frame, *self.model.input_size)
+        after_resize = time.perf_counter()
+        logits = self.logits(resized)
+        labels = logits.argmax(axis=-1).astype(np.uint8)
+        after_network = time.perf_counter()
+        labels = resize_mask(labels, *frame.shape[:2])
+        scores = None
+        if want_confidence:
+            scores = resize_mask(_confidence(logits, self.model.head.scale), *frame.shape[:2])
+        times = np.diff([start, after_resize, after_network, time.perf_counter()]) * 1e3
+        return Segmentation(labels, scores, dict(zip(('resize', 'network', 'mask'), times.tolist())))
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """The network alone: uint8 [H, W, 3] of any size to int32 logits [H, W, classes]."""
+        model = self.model
+        height, width = image.shape[:2]
+        padded = padded_size(height, width, model.depth)
+        # One more pixel on each side is the first convolution's own border: also the mean.
+        pixels = np.empty((padded[0] + 2, padded[1] + 2, 3), np.float32)
+        pixels[...] = np.array(model.mean, np.float32) - 128
+        pixels[1 : height + 1, 1 : width + 1] = image.astype(np.float32) - 128
+
+        bits = pixels
+        skips: dict[int, np.ndarray] = {}
+        for shape in model.shapes[:-1]:
+            if shape.kind == FIRST:
+                bits = _conv3x3(pixels, self._first, model.first.threshold)
+                continue
+            layer, matrix = model.layers[shape.name], self._matrices[shape.name]
+            if shape.kind == UP:
+                bits = _up_conv(bits, matrix, layer.threshold)
+                continue
+            if shape.name.startswith('encoder') and shape.name.endswith('conv1'):
+                skips[shape.level - 1] = bits
+                bits = _max_pool(bits)
+            if len(shape.in_channels) == 2:
+                bits = np.concatenate([skips.pop(shape.level), bits], axis=-1)
+            border = np.pad(bits, ((1, 1), (1, 1), (0, 0)))
+            bits = _conv3x3(border, matrix, layer.threshold)
+        sums = bits[:height, :width].reshape(-1, bits.shape[-1]) @ self._head
+        return (sums.astype(np.int32) + model.head.bias).reshape(height, width, -1)
+
+
+def _conv3x3(bordered: np.ndarray, matrix: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """3x3 convolution and threshold: float32 [H + 2, W + 2, C] to bits as float32 [H, W, out]."""
+    height, width, channels = bordered.shape[0] - 2, bordered.shape[1] - 2, bordered.shape[2]
+    windows = np.lib.stride_tricks.sliding_window_view(bordered, (3, 3), axis=(0, 1))
+    windows = windows.transpose(0, 1, 3, 4, 2)  # [H, W, row, column, C]
+    output = np.empty((height, width, matrix.shape[1]), np.float32)
+    limit = _float_threshold(threshold)
+    rows = max(1, BLOCK_VALUES // (width * 9 * channels))
+    for row in range(0, height, rows):
+        block = windows[row : row + rows].reshape(-1, 9 * channels)
+        output[row : row + rows] = (block @ matrix >= limit).reshape(-1, width, matrix.shape[1])
+    return output
+
+
+def _up_conv(bits: np.ndarray, matrix: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """2x2 stride-2 up-convolution and threshold: [H, W, C] to bits [2H, 2W, out]."""
+    height, width, channels = bits.shape
+    out = len(threshold)
+    limit = _float_threshold(threshold.T.reshape(2, 2, out))
+    sums = (bits.reshape(-1, channels) @ matrix).reshape(height, width, 2, 2, out)
+    output = (sums >= limit).transpose(0, 2, 1, 3, 4)
+    return output.reshape(2 * height, 2 * width, out).astype(np.float32)
+
+
+def _max_pool(bits: np.ndarray) -> np.ndarray:
+    """2x2 max pooling, which is OR on bits: [H, W, C] to [H / 2, W / 2, C]."""
+    rows = np.maximum(bits[0::2], bits[1::2])
+    return np.maximum(rows[:, 0::2], rows[:, 1::2])
+
+
+def _float_threshold(threshold: np.ndarray) -> np.ndarray:
+    """Integer thresholds as float32 that decide alike.
+
+    Sums are smaller than 2**24 in size, where float32 holds every integer; thresholds beyond that
+    (constant bits among them) round to something still beyond it.
+    """
+    return threshold.astype(np.float32)
+
+
+def _confidence(logits: np.ndarray, scale: float) -> np.ndarray:
+    """Softmax of the winning class: int32 [H, W, classes] to float32 [H, W]."""
+    relative = (logits - logits.max(axis=-1, keepdims=True)).astype(np.float32) * scale
+    return 1 / np.exp(relative).sum(axis=-1)

@@ -1,0 +1,42 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses the engine: CUDA where it can run, else the CPU reference, and says why."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from mbu_ros.engine.base import Engine, EngineUnavailable
+from mbu_ros.engine.reference import ReferenceEngine
+from mbu_ros.model.deployed import Model
+
+ENGINES = ('auto', 'reference', 'cuda')
+
+
+def create_engine(name: str, model: Model) -> tuple[Engine, str]:
+    """Make the engine called `name` for a model, in the thread that will use it.
+
+    Returns:
+        The engine, and one sentence on why it is this one.
+
+    Raises:
+        EngineUnavailable: no such engine, or this machine cannot run it.
+    """
+    if name == 'reference':
+        return ReferenceEngine(model), 'the reference engine was asked for'
+    if name == 'cuda':
+        return _create_cuda(model), 'the CUDA engine was asked for'
+    if name != 'auto':
+        raise EngineUnavailable(f'no engine {name!r}; choose one of {", ".join(ENGINES)}')
+    try:
+        return _create_cuda(model), 'a usable GPU was found'
+    except EngineUnavailable as error:
+        return ReferenceEngine(model), f'no CUDA engine: {error}'
+
+
+def _create_cuda(model: Model) -> Engine:
+    if importlib.util.find_spec('mbu_ros.engine.cuda') is None:
+        raise EngineUnavailable('this release has none yet')
+    from mbu_ros.engine.cuda import CudaEngine
+
+    return CudaEngine(model)
