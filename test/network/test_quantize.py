@@ -1,0 +1,55 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
+
+from mbu_ros.network.quantize import binarize, mask_binarize, quantize_int8, sign  # noqa: E402
+
+
+def test_sign_and_its_gradient():
+    x = torch.tensor([-2.0, -1.0, -0.25, 0.0, 0.5, 3.0], requires_grad=True)
+    y = sign(x)
+    assert y.tolist() == [-1, -1, -1, 1, 1, 1]
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0, 1.5, 2, 1, 0]
+
+
+def test_masked_weights_are_zero_where_small_for_their_channel():
+    weight = torch.tensor([[1.0, -1.0, 0.1, -0.1], [10.0, -10.0, 7.0, 1.0]])
+    # Mean sizes are 0.55 and 7; 0.7 of them is 0.385 and 4.9.
+    assert mask_binarize(weight).tolist() == [[1, -1, 0, 0], [1, -1, 1, 0]]
+
+
+def test_the_channel_axis_is_the_one_given():
+    weight = torch.tensor([[1.0, -1.0, 0.1, -0.1], [10.0, -10.0, 7.0, 1.0]])
+    torch.testing.assert_close(mask_binarize(weight.T, 1), mask_binarize(weight).T)
+    assert not torch.equal(mask_binarize(weight, 1), mask_binarize(weight))
+
+
+def test_binary_weights_have_no_zeros():
+    weight = torch.tensor([[0.0, 1e-9, -1e-9, 2.0]])
+    assert binarize(weight).tolist() == [[1, 1, -1, 1]]
+
+
+@pytest.mark.parametrize('quantizer', [binarize, mask_binarize])
+def test_gradient_is_the_clamped_latent_weights(quantizer):
+    weight = torch.tensor([[1.0, -1.0, 0.5, -5.5]], requires_grad=True)  # mean size 2
+    (quantizer(weight) * torch.tensor([1.0, 2.0, 3.0, 4.0])).sum().backward()
+    # 1 / (2 * 2) where |w| <= 4, and 0 where it is clamped.
+    assert weight.grad.tolist() == [[0.25, 0.5, 0.75, 0.0]]
+
+
+def test_all_zero_weights_give_numbers():
+    for quantizer in (binarize, mask_binarize):
+        assert torch.isfinite(quantizer(torch.zeros(2, 3))).all()
+    assert torch.isfinite(quantize_int8(torch.zeros(2, 3))[0]).all()
+
+
+def test_int8_is_within_half_a_step_and_in_range():
+    weight = torch.randn(6, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    for axis, scales in ((0, 6), (None, 1)):
+        q, scale = quantize_int8(weight, axis)
+        assert scale.numel() == scales
+        assert torch.equal(q, q.round()) and q.abs().max() == 127
+        assert ((q * scale - weight).abs() <= scale * 0.5001).all()
