@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs with `pip install .` and, as an ament_python package, with `colcon build`.
 
-There is no setup.cfg that moves scripts, as ament_python packages often have: `mbu` lands in bin/, on
-the PATH, both ways. What `ros2 run` starts must lie in lib/mbu_ros, which pip has no entry points
-for, so the nodes' start scripts are data files.
+There is no setup.cfg that moves scripts, as ament_python packages often have: `mbu` lands in bin/,
+on the PATH, both ways. What `ros2 run` starts must lie in lib/mbu_ros, for which pip has no entry
+points, so the nodes' start scripts are data files.
 """
 
 from pathlib import Path
@@ -67,7 +67,7 @@ setup(
         ],
         'torch': ['torch>=2.4,<2.14'],
         'cuda': ['pycuda>=2024.1,<2027', 'cuda-bindings>=12.6,<14'],
-        'dev': ['pytest>=8,<10', 'ruff>=0.9,<1', 'build>=1.2,<2'],
+        'dev': ['pytest>=8,<10', 'ruff>=0.9,<1', 'setuptools>=64'],
     },
     entry_points={'console_scripts': ['mbu = mbu_ros.cli:main']},
     classifiers=[

@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the package's models, launch files, configuration and kernels lie after any installation."""
+"""Where the package's models, launch files and so on lie, however it was installed."""
 
 from __future__ import annotations
 

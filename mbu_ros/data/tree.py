@@ -106,7 +106,7 @@ def pair_files(images: Path, labels: Path | None) -> list[LabelledFile]:
         raise InputError(
             f'{labels}: no label for {missing[0]}'
             + (f' and {len(missing) - 1} more images' if len(missing) > 1 else '')
-            + '; a label has its image\'s name and is a PNG'
+            + "; a label has its image's name and is a PNG"
         )
     return [LabelledFile(path, by_stem[path.stem]) for path in paths]
 

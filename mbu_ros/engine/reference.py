@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reference engine: the deployed network on the CPU, in exact integers. It defines what is right.
+"""The reference engine: the deployed network on the CPU, exact. It defines what is right.
 
 Every convolution is one matrix product in float32 of bits or bytes with small integers. No sum
 leaves the 24 bits that float32 holds exactly (at most 9 * 2 * 32768 weights of size 1 on bits, 27
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mbu_ros.engine.base import Segmentation, check_frame
+from mbu_ros.engine.base import STAGES, Segmentation, check_frame
 from mbu_ros.imaging.resize import resize_frame, resize_mask
 from mbu_ros.model.deployed import Model
 from mbu_ros.model.structure import FIRST, UP, padded_size
@@ -76,7 +76,7 @@ class ReferenceEngine:
         if want_confidence:
             scores = resize_mask(_confidence(logits, self.model.head.scale), *frame.shape[:2])
         times = np.diff([start, after_resize, after_network, time.perf_counter()]) * 1e3
-        return Segmentation(labels, scores, dict(zip(('resize', 'network', 'mask'), times.tolist())))
+        return Segmentation(labels, scores, dict(zip(STAGES, times.tolist())))
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """The network alone: uint8 [H, W, 3] of any size to int32 logits [H, W, classes]."""

@@ -19,12 +19,12 @@ t = mean - beta sqrt(variance + eps) / gamma:
 so every engine only ever tests acc >= threshold. In an up-convolution each output comes from one
 tap, so S is that tap's sum, and there is one threshold per tap.
 
-The first layer has y = k sum q (pixel - mean) with int8 weights q and a scale k > 0 per channel. The
-deployed one computes acc = sum q (pixel - 128), padded with mean - 128, which is larger by
+The first layer has y = k sum q (pixel - mean) with int8 weights q and a scale k > 0 per channel.
+The deployed one computes acc = sum q (pixel - 128), padded with mean - 128, which is larger by
 sum q (mean - 128) everywhere; the threshold takes that, and 1 / k, along.
 
-The head has logits = c (sum q s) + b = 2 c (sum q a + (b / c - sum q) / 2): the integer logits are in
-units of 2 c, and the rounding of the bias moves a logit by at most c, half of such a unit.
+The head has logits = c (sum q s) + b = 2 c (sum q a + (b / c - sum q) / 2): the integer logits are
+in units of 2 c. The bias is rounded to such a unit, as it is in training.
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ SETTLE_STEPS = 50
 
 Report = Callable[[str, float, float], None]
 """Called after each step with the stage's name, its progress in [0, 1] and the last loss seen."""
+StageEnded = Callable[[str, float], None]
+"""Called after each stage with its name and the network's mIoU on the val split."""
 
 
 @dataclass
@@ -92,7 +94,11 @@ class Trainer:
             class_weights(data.train.labels, len(data.classes))
         ).to(self.device)
 
-    def run(self, report: Report = lambda stage, progress, loss: None) -> UNet:
+    def run(
+        self,
+        report: Report = lambda stage, progress, loss: None,
+        ended: StageEnded = lambda stage, miou: None,
+    ) -> UNet:
         """Train through all stages that are left; returns the network, quantised.
 
         Raises:
@@ -112,6 +118,7 @@ class Trainer:
             self.progress.elapsed = 0.0
             self._saved = {}
             self._save(None, None)
+            ended(stage.name, self.progress.miou[stage.name])
         self.network.set_precision(Precision.QUANTIZED)
         return self.network.eval()
 

@@ -11,7 +11,8 @@ def test_mask_takes_the_pixel_under_each_centre():
         resized = resize_mask(mask, height, width)
         for y in range(height):
             for x in range(width):
-                assert resized[y, x] == mask[int((y + 0.5) * 3 / height), int((x + 0.5) * 4 / width)]
+                row, column = int((y + 0.5) * 3 / height), int((x + 0.5) * 4 / width)
+                assert resized[y, x] == mask[row, column]
 
 
 def test_frame_of_the_right_size_is_left_alone():

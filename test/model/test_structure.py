@@ -32,7 +32,12 @@ def test_layers_feed_each_other():
 
 @pytest.mark.parametrize(
     ('size', 'depth', 'padded'),
-    [((16, 16), 4, (16, 16)), ((360, 480), 4, (368, 480)), ((1, 1), 2, (4, 4)), ((33, 7), 3, (40, 8))],
+    [
+        ((16, 16), 4, (16, 16)),
+        ((360, 480), 4, (368, 480)),
+        ((1, 1), 2, (4, 4)),
+        ((33, 7), 3, (40, 8)),
+    ],
 )
 def test_padded_size(size, depth, padded):
     assert padded_size(*size, depth) == padded
