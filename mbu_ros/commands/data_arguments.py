@@ -1,0 +1,45 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The arguments by which `mbu train` and `mbu export` are told their data."""
+
+from __future__ import annotations
+
+import argparse
+
+from mbu_ros.training.datasets import TrainingData, load_tree, render_scenes
+
+
+def size(text: str) -> tuple[int, int]:
+    """Parse 'WIDTHxHEIGHT' in pixels, as cameras are described, to (height, width)."""
+    width, separator, height = text.partition('x')
+    if not separator or not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, such as 320x240')
+    return int(height), int(width)
+
+
+def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add --data, --scenes, --val-scenes, --scene-seed and --size."""
+    group = parser.add_mutually_exclusive_group(required=required)
+    group.add_argument(
+        '--data', metavar='ROOT', help='a data tree: ROOT/{train,val}/{images,labels}'
+    )
+    group.add_argument(
+        '--scenes', metavar='N', type=int, help='N generated street scenes instead of a data tree'
+    )
+    parser.add_argument(
+        '--val-scenes', metavar='N', type=int, default=200, help='scenes of the val split'
+    )
+    parser.add_argument('--scene-seed', type=int, default=0, help='seed of the generated scenes')
+    parser.add_argument(
+        '--size',
+        type=size,
+        metavar='WxH',
+        help='network input size (default: 320x240 for scenes, else that of the first image)',
+    )
+
+
+def load_data(args: argparse.Namespace) -> TrainingData:
+    """The data that the arguments name."""
+    if args.data:
+        return load_tree(args.data, args.size)
+    return render_scenes(args.scenes, args.val_scenes, args.size or (240, 320), args.scene_seed)

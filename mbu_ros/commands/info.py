@@ -1,0 +1,104 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Show what a model file holds: classes, sizes, and per layer its planes, zeros and cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from mbu_ros.model.catalog import find_model
+from mbu_ros.model.deployed import Model
+from mbu_ros.model.file import load_model
+from mbu_ros.model.structure import padded_size
+from mbu_ros.model.summary import LayerCost, layer_costs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this subcommand's arguments."""
+    parser.add_argument('model', help='name of a shipped model, or a model file')
+    parser.add_argument('--json', action='store_true', help='print JSON instead of tables')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the model; returns 0."""
+    path = find_model(args.model)
+    model = load_model(path)
+    costs = layer_costs(model)
+    if args.json:
+        print(json.dumps(_as_json(model, costs, path.stat().st_size), indent=2))
+    else:
+        _print(model, costs, str(path), path.stat().st_size)
+    return 0
+
+
+def _as_json(model: Model, costs: list[LayerCost], file_size: int) -> dict:
+    return {
+        'name': model.name,
+        'classes': list(model.classes.names),
+        'colors': [list(color) for color in model.classes.colors],
+        'input_size': list(model.input_size),
+        'width': model.width,
+        'depth': model.depth,
+        'mean': list(model.mean),
+        'file_bytes': file_size,
+        'operations': sum(cost.operations for cost in costs),
+        'layers': [
+            {
+                'name': cost.shape.name,
+                'kind': cost.shape.kind,
+                'in_channels': list(cost.shape.in_channels),
+                'out_channels': cost.shape.out_channels,
+                'planes': cost.planes,
+                'zeros': round(cost.zeros, 4),
+                'operations': cost.operations,
+                'bytes': cost.size,
+            }
+            for cost in costs
+        ],
+        'training': model.training,
+    }
+
+
+def _print(model: Model, costs: list[LayerCost], path: str, file_size: int) -> None:
+    console = Console(highlight=False)
+    height, width = model.input_size
+    padded = padded_size(height, width, model.depth)
+    note = '' if padded == model.input_size else f', padded to {padded[1]}x{padded[0]}'
+    console.print(f'[bold]{model.name}[/bold]  {path}')
+    console.print(
+        f'U-Net of width {model.width}, depth {model.depth}; input {width}x{height}{note}'
+    )
+    console.print(
+        'classes: '
+        + '  '.join(
+            f'[rgb({r},{g},{b})]██[/] {i} {name}'
+            for i, (name, (r, g, b)) in enumerate(zip(model.classes.names, model.classes.colors))
+        )
+    )
+    table = Table()
+    for title in ('layer', 'channels', 'size', 'planes', 'zeros', 'GOP', 'KiB'):
+        table.add_column(title, justify='left' if title == 'layer' else 'right')
+    for cost in costs:
+        shape = cost.shape
+        table.add_row(
+            shape.name,
+            f'{"+".join(map(str, shape.in_channels))} > {shape.out_channels}',
+            f'{padded[1] >> shape.level}x{padded[0] >> shape.level}',
+            str(cost.planes) if cost.planes else 'int8',
+            f'{cost.zeros:.0%}',
+            f'{cost.operations / 1e9:.3f}',
+            f'{cost.size / 1024:.1f}',
+        )
+    table.add_section()
+    total = sum(cost.operations for cost in costs)
+    table.add_row(
+        'total', '', '', '', '', f'{total / 1e9:.3f}', f'{sum(c.size for c in costs) / 1024:.1f}'
+    )
+    console.print(table)
+    console.print(f'file: {file_size:,} bytes; operations count two per multiply-add and plane')
+    for key, value in model.training.items():
+        console.print(f'{key}: {value}')

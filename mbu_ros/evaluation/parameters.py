@@ -1,0 +1,31 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How player and evaluator declare their parameters: read once, at the start, and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+
+POSITIVE = FloatingPointRange(from_value=0.01, to_value=10000.0)
+"""Range of every parameter that is a number with a fraction: rates in Hz and times in seconds."""
+
+
+def declare(node: Any, parameters: Mapping[str, tuple[object, str]]) -> SimpleNamespace:
+    """Declare parameters, given by name as default and description; returns their values.
+
+    Raises:
+        rclpy.exceptions.ParameterException: a value is of another type, or out of range.
+    """
+    values = {}
+    for name, (default, text) in parameters.items():
+        descriptor = ParameterDescriptor(
+            description=text,
+            read_only=True,
+            floating_point_range=[POSITIVE] if isinstance(default, float) else [],
+        )
+        values[name] = node.declare_parameter(name, default, descriptor).value
+    return SimpleNamespace(**values)

@@ -1,0 +1,44 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Class ids as colours, alone or over the image they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from mbu_ros.data.sample import IGNORE
+
+Colors = Sequence[tuple[int, int, int]]
+
+
+def colorize(labels: np.ndarray, colors: Colors) -> np.ndarray:
+    """Paint class ids: uint8 [H, W] to uint8 [H, W, 3] RGB.
+
+    `colors` holds one RGB triple per class. 255 (unlabelled), like any value that is no class, is
+    black.
+    """
+    table = np.zeros((1, 256, 3), np.uint8)
+    table[0, : len(colors)] = colors
+    # LUT wants as many channels as its table has; both calls beat indexing by a wide margin.
+    return cv2.LUT(cv2.merge((labels, labels, labels)), table)
+
+
+def overlay(
+    image: np.ndarray, labels: np.ndarray, colors: Colors, alpha: float = 0.5
+) -> np.ndarray:
+    """Blend class colours over an image; unlabelled pixels (255) keep the image.
+
+    Args:
+        image: uint8 [H, W, 3] RGB; it is not changed.
+        labels: uint8 [H, W] class ids.
+        colors: one RGB triple per class.
+        alpha: weight of the colours, 0 (the image alone) to 1 (the colours alone).
+    """
+    blended = cv2.addWeighted(colorize(labels, colors), alpha, image, 1 - alpha, 0)
+    unlabelled = cv2.compare(labels, IGNORE, cv2.CMP_EQ)
+    if cv2.countNonZero(unlabelled):
+        cv2.copyTo(image, unlabelled, blended)
+    return blended

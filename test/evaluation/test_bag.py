@@ -1,0 +1,281 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bags that were written and read again, and bags that cannot be read."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from mbu_ros.data.sample import ClassMap, Sample
+from mbu_ros.errors import InputError
+from mbu_ros.evaluation.bag import BagMessage, BagReader, decode, group_by_image
+from mbu_ros.evaluation.bag_format import IMAGE, TYPESTORE, stamp_name, stamp_nanoseconds
+from mbu_ros.evaluation.bag_messages import make_header, make_image
+from mbu_ros.evaluation.bag_writer import BagWriter
+
+START = 1_700_000_000_123_456_789
+CLASSES = ClassMap(('road', 'crop é'), ((128, 64, 128), (0, 255, 0)))
+
+
+def make_samples(count: int, *, labels: bool = True, height: int = 6, width: int = 10) -> list:
+    random = np.random.default_rng(3)
+    return [
+        Sample(
+            f'frame{index}',
+            random.integers(0, 256, (height, width, 3), dtype=np.uint8),
+            random.choice([0, 1, 255], (height, width)).astype(np.uint8) if labels else None,
+            index / 8,
+        )
+        for index in range(count)
+    ]
+
+
+def write_bag(path: Path, samples: list, **options: object) -> Path:
+    with BagWriter(path, start=START, **options) as bag:
+        for sample in samples:
+            bag.write(sample)
+    return path
+
+
+def write_raw(path: Path, messages: list[tuple[str, int, bytes]]) -> Path:
+    """A bag of Image messages by topic, time and data, whatever the data are."""
+    connections = {}
+    with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        for topic, time, data in messages:
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, IMAGE, typestore=TYPESTORE)
+            writer.write(connections[topic], time, data)
+    return path
+
+
+def image_bytes(stamp: int, pixels: np.ndarray, encoding: str = 'rgb8') -> bytes:
+    message = make_image(make_header(stamp), pixels, encoding)
+    return bytes(TYPESTORE.serialize_cdr(message, IMAGE))
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('image_format', ['raw', 'jpeg'])
+def test_frames_come_back(tmp_path, storage, image_format):
+    samples = make_samples(5)
+    path = write_bag(tmp_path / 'bag', samples, storage=storage, image_format=image_format)
+    bag = BagReader(path)
+    assert bag.frames == 5
+    assert bag.label_topic == '/camera/label'
+    read = list(bag.samples())
+    assert [s.name for s in read] == [stamp_name(START + i * 125_000_000) for i in range(5)]
+    assert [s.time for s in read] == [0, 0.125, 0.25, 0.375, 0.5]
+    for sample, written in zip(read, samples):
+        assert sample.image.dtype == np.uint8 and sample.image.shape == written.image.shape
+        assert np.array_equal(sample.label, written.label)
+        if image_format == 'raw':
+            assert np.array_equal(sample.image, written.image)
+    assert [s.name for s in bag.samples(limit=2)] == [s.name for s in read[:2]]
+
+
+def test_jpeg_keeps_a_picture_and_its_colours(tmp_path):
+    image = np.zeros((32, 48, 3), np.uint8)
+    image[:, :24] = (200, 40, 90)
+    image[:, 24:] = (20, 160, 230)
+    path = write_bag(tmp_path / 'bag', [Sample('a', image)], image_format='jpeg')
+    bag = BagReader(path)
+    assert bag.image_topic == '/camera/image_raw/compressed'
+    (read,) = bag.samples()
+    assert read.label is None
+    assert np.abs(read.image[:, 4:20].astype(int) - (200, 40, 90)).max() < 8
+    assert np.abs(read.image[:, 28:44].astype(int) - (20, 160, 230)).max() < 8
+
+
+def test_a_single_storage_file_is_a_bag(tmp_path):
+    path = write_bag(tmp_path / 'bag', make_samples(2))
+    assert len(list(BagReader(path / 'bag.mcap').samples())) == 2
+
+
+def test_all_messages_of_a_frame_share_stamp_and_log_time(tmp_path):
+    path = write_bag(tmp_path / 'bag', make_samples(3))
+    by_time: dict[int, set[str]] = {}
+    for message in BagReader(path).messages():
+        decoded = decode(message)
+        assert stamp_nanoseconds(decoded) == message.time
+        assert decoded.header.frame_id == 'camera'
+        by_time.setdefault(message.time, set()).add(message.topic)
+    assert list(by_time) == [START, START + 125_000_000, START + 250_000_000]
+    topics = {'/camera/image_raw', '/camera/label', '/camera/camera_info'}
+    assert all(found == topics for found in by_time.values())
+
+
+def test_camera_info_describes_a_camera_of_the_image_size(tmp_path):
+    path = write_bag(tmp_path / 'bag', make_samples(1, height=30, width=40))
+    (info,) = (decode(m) for m in BagReader(path).messages({'/camera/camera_info'}))
+    assert (info.height, info.width, info.distortion_model) == (30, 40, 'plumb_bob')
+    matrix = info.k.reshape(3, 3)
+    left = np.linalg.inv(matrix) @ (-0.5, 14.5, 1)
+    right = np.linalg.inv(matrix) @ (39.5, 14.5, 1)
+    assert np.degrees(np.arctan2(right[0], 1) - np.arctan2(left[0], 1)) == pytest.approx(60)
+    assert np.array_equal(info.p.reshape(3, 4)[:, :3], matrix)
+
+
+def test_samples_without_time_follow_the_rate(tmp_path):
+    samples = [Sample(s.name, s.image) for s in make_samples(3)]
+    path = write_bag(tmp_path / 'bag', samples, rate_hz=4.0)
+    assert [s.time for s in BagReader(path).samples()] == [0, 0.25, 0.5]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_classes_are_kept(tmp_path, storage):
+    path = write_bag(tmp_path / 'bag', make_samples(1), classes=CLASSES, storage=storage)
+    assert BagReader(path).classes == CLASSES
+    assert BagReader(write_bag(tmp_path / 'none', make_samples(1))).classes is None
+
+
+def test_an_existing_path_is_not_overwritten(tmp_path):
+    path = write_bag(tmp_path / 'bag', make_samples(1))
+    before = {p.name: p.read_bytes() for p in path.iterdir()}
+    with pytest.raises(InputError, match='exists already'):
+        write_bag(path, make_samples(2))
+    assert {p.name: p.read_bytes() for p in path.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_failed_write_leaves_nothing(tmp_path, storage):
+    good, other = make_samples(2)
+    bad = Sample('bad', other.image, np.zeros((3, 3), np.uint8))
+    with pytest.raises(InputError, match='bad.*one size'):
+        write_bag(tmp_path / 'bag', [good, bad], storage=storage)
+    with pytest.raises(InputError, match='no frame to write'):
+        write_bag(tmp_path / 'bag', [], storage=storage)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_place_is_one_error(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(InputError, match='cannot be written'):
+        write_bag(tmp_path / 'file' / 'bag', make_samples(1))
+
+
+def test_options_are_checked(tmp_path):
+    for options in ({'storage': 'zip'}, {'image_format': 'gif'}, {'rate_hz': 0.0}):
+        with pytest.raises(InputError):
+            BagWriter(tmp_path / 'bag', **options)
+
+
+def test_missing_topics_list_those_that_exist(tmp_path):
+    path = write_bag(tmp_path / 'bag', make_samples(2))
+    for options in ({'image_topic': '/left'}, {'label_topic': '/truth'}):
+        with pytest.raises(InputError, match=r'no topic /\w+.*/camera/image_raw .*2 messages'):
+            BagReader(path, **options)
+    with pytest.raises(InputError, match='is sensor_msgs/msg/CameraInfo, not'):
+        BagReader(path, image_topic='/camera/camera_info')
+
+
+def test_several_cameras_must_be_chosen_from(tmp_path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    path = write_raw(
+        tmp_path / 'bag',
+        [(t, START, image_bytes(START, pixels)) for t in ('/left', '/right', '/right/mask')],
+    )
+    with pytest.raises(InputError, match='several image topics.*--image-topic.*/left.*/right'):
+        BagReader(path)
+    assert BagReader(path, image_topic='/right').frames == 1
+
+
+def test_a_bag_without_images_is_one_error(tmp_path):
+    pixels = np.zeros((4, 4), np.uint8)
+    path = write_raw(tmp_path / 'bag', [('/label', START, image_bytes(START, pixels, 'mono8'))])
+    with pytest.raises(InputError, match='no image topic.*/label'):
+        BagReader(path)
+
+
+def test_a_topic_without_messages_is_one_error(tmp_path):
+    with Writer(tmp_path / 'bag', version=8) as writer:
+        writer.add_connection('/camera', IMAGE, typestore=TYPESTORE)
+    with pytest.raises(InputError, match='no image in /camera'):
+        BagReader(tmp_path / 'bag')
+
+
+def test_what_is_no_bag_is_one_error(tmp_path):
+    with pytest.raises(InputError, match='no such bag'):
+        BagReader(tmp_path / 'missing')
+    with pytest.raises(InputError, match='metadata.yaml'):
+        BagReader(tmp_path)
+    text = tmp_path / 'notes.txt'
+    text.write_text('no bag')
+    with pytest.raises(InputError, match='no readable bag'):
+        BagReader(text)
+
+
+@pytest.mark.parametrize('storage, suffix', [('mcap', 'mcap'), ('sqlite3', 'db3')])
+@pytest.mark.parametrize('share', [0.0, 0.3, 0.7, 0.99])
+def test_truncated_bags_are_one_error(tmp_path, storage, suffix, share):
+    path = write_bag(tmp_path / 'bag', make_samples(20, height=60, width=80), storage=storage)
+    file = path / f'bag.{suffix}'
+    data = file.read_bytes()
+    file.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(InputError):
+        list(BagReader(path).samples())
+
+
+def test_labels_are_matched_by_stamp_not_by_order(tmp_path):
+    images = [np.full((4, 4, 3), value, np.uint8) for value in range(40)]
+    labels = [np.full((4, 4), value, np.uint8) for value in range(40)]
+    stamps = [START + i * 10**8 for i in range(40)]
+    messages = [('/cam', t, image_bytes(t, image)) for t, image in zip(stamps, images)]
+    # Every third frame has a label, logged three frames late or one early.
+    for index in range(1, 37, 3):
+        late = 3 if index % 2 else -1
+        data = image_bytes(stamps[index], labels[index], 'mono8')
+        messages.append(('/label', stamps[index + late] + 5, data))
+    messages.sort(key=lambda message: message[1])
+    read = list(BagReader(write_raw(tmp_path / 'bag', messages)).samples())
+    assert [s.image[0, 0, 0] for s in read] == list(range(40))
+    for index, sample in enumerate(read):
+        if index in range(1, 37, 3):
+            assert sample.label[0, 0] == index
+        else:
+            assert sample.label is None
+
+
+def test_bad_messages_are_counted_and_skipped(tmp_path, caplog):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    good = image_bytes(START, pixels)
+    short = good[:30]  # ends inside the header
+    unknown = image_bytes(START + 2, pixels, 'rgb99')
+    last = image_bytes(START + 3, pixels)
+    messages = (good, short, unknown, last)
+    path = write_raw(tmp_path / 'bag', [('/cam', START + i, m) for i, m in enumerate(messages)])
+    bag = BagReader(path)
+    with caplog.at_level(logging.WARNING):
+        assert [s.name for s in bag.samples()] == [stamp_name(START), stamp_name(START + 3)]
+    assert bag.skipped == 2
+    assert 'rgb99' in caplog.text
+
+
+def test_no_usable_image_is_one_error(tmp_path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    path = write_raw(tmp_path / 'bag', [('/cam', START, image_bytes(START, pixels, 'rgb99'))])
+    with pytest.raises(InputError, match='none of the 1 images.*rgb99'):
+        list(BagReader(path).samples())
+
+
+def test_a_label_of_another_size_is_one_error(tmp_path):
+    path = write_raw(
+        tmp_path / 'bag',
+        [
+            ('/label', START, image_bytes(START, np.zeros((4, 5), np.uint8), 'mono8')),
+            ('/cam', START, image_bytes(START, np.zeros((8, 10, 3), np.uint8))),
+        ],
+    )
+    with pytest.raises(InputError, match='5x4.*10x8'):
+        list(BagReader(path).samples())
+
+
+def test_images_are_grouped_with_what_belongs_to_them():
+    order = ['t1', 'l1', 'i1', 'c1', 't2', 'i3', 'i3', 'l4']
+    messages = [BagMessage(name[0], IMAGE, int(name[1]), b'') for name in order]
+    groups = [[f'{m.topic}{m.time}' for m in group] for group in group_by_image(messages, 'i')]
+    assert groups == [['t1', 'l1', 'i1', 'c1'], ['t2', 'i3'], ['i3'], ['l4']]

@@ -1,0 +1,75 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import json
+import subprocess
+import sys
+
+import pytest
+
+from mbu_ros import __version__
+from mbu_ros.cli import COMMANDS, main
+from mbu_ros.model.file import save_model
+from mbu_ros.model.random import random_model
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(['--help'])
+    assert exit_info.value.code == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_every_command_has_help(command, capsys):
+    if command in ('train', 'export'):
+        pytest.importorskip('torch', reason='PyTorch is not installed')
+    with pytest.raises(SystemExit) as exit_info:
+        main([command, '--help'])
+    assert exit_info.value.code == 0
+    assert f'mbu {command}' in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        main(['--version'])
+    assert __version__ in capsys.readouterr().out
+
+
+def test_info_in_both_forms(tmp_path, capsys):
+    path = tmp_path / 'model.safetensors'
+    model = random_model(classes=4, seed=1)
+    save_model(model, path)
+    assert main(['info', str(path), '--json']) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content['classes'] == ['class0', 'class1', 'class2', 'class3']
+    planes = {layer['name']: layer['planes'] for layer in content['layers']}
+    assert {name: planes[name] for name in model.plan} == model.plan
+    assert content['file_bytes'] == path.stat().st_size
+    assert main(['info', str(path)]) == 0
+    text = capsys.readouterr().out
+    assert 'decoder.0.conv2' in text and 'class3' in text
+
+
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path):
+    (tmp_path / 'bad.safetensors').write_bytes(b'nothing')
+    result = subprocess.run(
+        [sys.executable, '-m', 'mbu_ros.cli', 'info', str(tmp_path / 'bad.safetensors')],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stdout == ''
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith('mbu: ') and 'damaged' in result.stderr
+
+
+def test_running_a_model_needs_no_torch():
+    code = (
+        'import sys; sys.modules["torch"] = None; '
+        'import mbu_ros.commands.evaluate, mbu_ros.commands.segment, mbu_ros.commands.bag, '
+        'mbu_ros.commands.info, mbu_ros.commands.demo; '
+        'from mbu_ros.engine.select import create_engine'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
