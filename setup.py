@@ -55,6 +55,7 @@ setup(
         'rosbags>=0.10,<0.12',
         'rosbags-image>=0.10,<0.12',
         'rich>=13,<16',
+        'threadpoolctl>=3.1,<4',
     ],
     extras_require={
         # Binary wheels of ROS 2 for x86-64 Linux; on a robot, rclpy comes with ROS 2 itself.

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from mbu_ros.commands.arguments import count, size
 from mbu_ros.data.sources import (
     DEMO_SEED,
     Source,
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--labels', type=Path, metavar='DIR', help='labels of --images')
     parser.add_argument('--seed', type=int, help=f'of --scenes (default: {DEMO_SEED})')
     parser.add_argument(
-        '--size', type=_size, metavar='WxH', help='of --scenes, in pixels (default: 320x240)'
+        '--size', type=size, metavar='WxH', help='of --scenes, in pixels (default: 320x240)'
     )
-    parser.add_argument('--limit', type=_count, metavar='N', help='the first N frames only')
+    parser.add_argument('--limit', type=count, metavar='N', help='the first N frames only')
     parser.add_argument('--out', type=Path, required=True, metavar='PATH', help='folder to make')
     parser.add_argument('--storage', choices=tuple(STORAGES), default='mcap')
     parser.add_argument('--format', choices=FORMATS, default='raw', help='of the images')
@@ -101,18 +101,3 @@ def _open_source(args: argparse.Namespace) -> Source:
     height, width = args.size or (240, 320)
     seed = DEMO_SEED if args.seed is None else args.seed
     return scene_source(frames, seed=seed, height=height, width=width, rate_hz=args.rate)
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Parse 'WIDTHxHEIGHT' to (height, width)."""
-    found = re.fullmatch(r'(\d+)x(\d+)', text)
-    if not found:
-        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, such as 320x240')
-    return int(found[2]), int(found[1])
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError('must be at least 1')
-    return value

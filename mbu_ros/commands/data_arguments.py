@@ -6,15 +6,8 @@ from __future__ import annotations
 
 import argparse
 
+from mbu_ros.commands.arguments import count, size
 from mbu_ros.training.datasets import TrainingData, load_tree, render_scenes
-
-
-def size(text: str) -> tuple[int, int]:
-    """Parse 'WIDTHxHEIGHT' in pixels, as cameras are described, to (height, width)."""
-    width, separator, height = text.partition('x')
-    if not separator or not (width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, such as 320x240')
-    return int(height), int(width)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -24,10 +17,10 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> No
         '--data', metavar='ROOT', help='a data tree: ROOT/{train,val}/{images,labels}'
     )
     group.add_argument(
-        '--scenes', metavar='N', type=int, help='N generated street scenes instead of a data tree'
+        '--scenes', metavar='N', type=count, help='N generated street scenes instead of a data tree'
     )
     parser.add_argument(
-        '--val-scenes', metavar='N', type=int, default=200, help='scenes of the val split'
+        '--val-scenes', metavar='N', type=count, default=200, help='scenes of the val split'
     )
     parser.add_argument('--scene-seed', type=int, default=0, help='seed of the generated scenes')
     parser.add_argument(

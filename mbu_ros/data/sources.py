@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from mbu_ros.data.sample import IGNORE, ClassMap, Sample
-from mbu_ros.data.scenes import CLASSES, COLORS, Drive
+from mbu_ros.data.scenes import CLASSES, COLORS, Drive, split_drives
 from mbu_ros.data.tree import DataTree, LabelledFile, pair_files
 from mbu_ros.errors import InputError
 
@@ -83,6 +83,20 @@ def scene_source(
     )
     name = f'generated scenes (seed {seed}, {width}x{height})'
     return Source(name, samples, frames, ClassMap(CLASSES, COLORS))
+
+
+def scene_split_source(split: str, frames: int) -> Source:
+    """`frames` generated scenes of 320x240 of a split, as `mbu train --scenes` uses them.
+
+    They come from many drives, so they are no film.
+    """
+    drives = split_drives(split, frames)
+    samples = (
+        Sample(f'drive{drive.seed:06d}_{index:04d}', frame.image, frame.label)
+        for drive in drives
+        for index, frame in enumerate(drive)
+    )
+    return Source(f'generated scenes ({split})', samples, frames, ClassMap(CLASSES, COLORS))
 
 
 def video_source(path: Path | str, limit: int | None = None) -> Source:

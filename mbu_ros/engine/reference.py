@@ -6,15 +6,21 @@ Every convolution is one matrix product in float32 of bits or bytes with small i
 leaves the 24 bits that float32 holds exactly (at most 9 * 2 * 32768 weights of size 1 on bits, 27
 products of 128 * 128 in the first layer, 512 * 128 in the head), so the order of additions does
 not matter and the result is the integer one on any processor and BLAS.
+
+Rows are shared out to threads here, each with a BLAS of one thread: the BLAS's own threads wait
+for each other by spinning, and beside other busy processes, as on a robot, that costs several times
+the work itself.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from mbu_ros.engine.base import STAGES, Segmentation, check_frame
 from mbu_ros.imaging.resize import resize_frame, resize_mask
@@ -41,7 +47,10 @@ class ReferenceEngine:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.device = f'CPU, {os.cpu_count()} cores'
+        self._threads = _usable_cores()
+        self.device = f'CPU, {self._threads} cores'
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix='rows')
+        self._blas = ThreadpoolController().select(user_api='blas')
         self._first = _matrix(model.first.weight)
         self._head = np.ascontiguousarray(model.head.weight.T, dtype=np.float32)
         self._matrices: dict[str, np.ndarray] = {}
@@ -60,8 +69,9 @@ class ReferenceEngine:
         return [self._segment(frame, confidence) for frame in frames]
 
     def close(self) -> None:
-        """Free the weights."""
+        """Free the weights and end the threads."""
         self._matrices.clear()
+        self._pool.shutdown()
 
     def _segment(self, frame: np.ndarray, want_confidence: bool) -> Segmentation:
         check_frame(frame)
@@ -80,6 +90,10 @@ class ReferenceEngine:
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """The network alone: uint8 [H, W, 3] of any size to int32 logits [H, W, classes]."""
+        with self._blas.limit(limits=1):
+            return self._logits(image)
+
+    def _logits(self, image: np.ndarray) -> np.ndarray:
         model = self.model
         height, width = image.shape[:2]
         padded = padded_size(height, width, model.depth)
@@ -92,11 +106,11 @@ class ReferenceEngine:
         skips: dict[int, np.ndarray] = {}
         for shape in model.shapes[:-1]:
             if shape.kind == FIRST:
-                bits = _conv3x3(pixels, self._first, model.first.threshold)
+                bits = self._conv3x3(pixels, self._first, model.first.threshold)
                 continue
             layer, matrix = model.layers[shape.name], self._matrices[shape.name]
             if shape.kind == UP:
-                bits = _up_conv(bits, matrix, layer.threshold)
+                bits = self._up_conv(bits, matrix, layer.threshold)
                 continue
             if shape.name.startswith('encoder') and shape.name.endswith('conv1'):
                 skips[shape.level - 1] = bits
@@ -104,33 +118,56 @@ class ReferenceEngine:
             if len(shape.in_channels) == 2:
                 bits = np.concatenate([skips.pop(shape.level), bits], axis=-1)
             border = np.pad(bits, ((1, 1), (1, 1), (0, 0)))
-            bits = _conv3x3(border, matrix, layer.threshold)
+            bits = self._conv3x3(border, matrix, layer.threshold)
         sums = bits[:height, :width].reshape(-1, bits.shape[-1]) @ self._head
         return (sums.astype(np.int32) + model.head.bias).reshape(height, width, -1)
 
+    def _conv3x3(
+        self, bordered: np.ndarray, matrix: np.ndarray, threshold: np.ndarray
+    ) -> np.ndarray:
+        """3x3 convolution, threshold: float32 [H + 2, W + 2, C] to bits as float32 [H, W, out]."""
+        height, width, channels = bordered.shape[0] - 2, bordered.shape[1] - 2, bordered.shape[2]
+        windows = np.lib.stride_tricks.sliding_window_view(bordered, (3, 3), axis=(0, 1))
+        windows = windows.transpose(0, 1, 3, 4, 2)  # [H, W, row, column, C]
+        output = np.empty((height, width, matrix.shape[1]), np.float32)
+        limit = _float_threshold(threshold)
 
-def _conv3x3(bordered: np.ndarray, matrix: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """3x3 convolution and threshold: float32 [H + 2, W + 2, C] to bits as float32 [H, W, out]."""
-    height, width, channels = bordered.shape[0] - 2, bordered.shape[1] - 2, bordered.shape[2]
-    windows = np.lib.stride_tricks.sliding_window_view(bordered, (3, 3), axis=(0, 1))
-    windows = windows.transpose(0, 1, 3, 4, 2)  # [H, W, row, column, C]
-    output = np.empty((height, width, matrix.shape[1]), np.float32)
-    limit = _float_threshold(threshold)
-    rows = max(1, BLOCK_VALUES // (width * 9 * channels))
-    for row in range(0, height, rows):
-        block = windows[row : row + rows].reshape(-1, 9 * channels)
-        output[row : row + rows] = (block @ matrix >= limit).reshape(-1, width, matrix.shape[1])
-    return output
+        def work(rows: slice) -> None:
+            unrolled = windows[rows].reshape(-1, 9 * channels)
+            output[rows] = (unrolled @ matrix >= limit).reshape(-1, width, matrix.shape[1])
+
+        self._share_out(work, height, width * 9 * channels)
+        return output
+
+    def _up_conv(
+        self, bits: np.ndarray, matrix: np.ndarray, threshold: np.ndarray
+    ) -> np.ndarray:
+        """2x2 stride-2 up-convolution and threshold: [H, W, C] to bits [2H, 2W, out]."""
+        height, width, channels = bits.shape
+        out = len(threshold)
+        output = np.empty((height, 2, width, 2, out), np.float32)
+        limit = _float_threshold(threshold.T.reshape(2, 2, out))
+
+        def work(rows: slice) -> None:
+            sums = (bits[rows].reshape(-1, channels) @ matrix).reshape(-1, width, 2, 2, out)
+            output[rows] = (sums >= limit).transpose(0, 2, 1, 3, 4)
+
+        self._share_out(work, height, width * 4 * out)
+        return output.reshape(2 * height, 2 * width, out)
+
+    def _share_out(self, work: Callable[[slice], None], height: int, row_values: int) -> None:
+        """Do `work` on all rows, in blocks that fit the cache and keep every thread busy."""
+        rows = max(1, min(BLOCK_VALUES // row_values, -(-height // self._threads)))
+        blocks = (slice(row, row + rows) for row in range(0, height, rows))
+        for _ in self._pool.map(work, blocks):  # raises what a block raised
+            pass
 
 
-def _up_conv(bits: np.ndarray, matrix: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """2x2 stride-2 up-convolution and threshold: [H, W, C] to bits [2H, 2W, out]."""
-    height, width, channels = bits.shape
-    out = len(threshold)
-    limit = _float_threshold(threshold.T.reshape(2, 2, out))
-    sums = (bits.reshape(-1, channels) @ matrix).reshape(height, width, 2, 2, out)
-    output = (sums >= limit).transpose(0, 2, 1, 3, 4)
-    return output.reshape(2 * height, 2 * width, out).astype(np.float32)
+def _usable_cores() -> int:
+    """Cores that this process may use, which in a container can be fewer than there are."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _max_pool(bits: np.ndarray) -> np.ndarray:

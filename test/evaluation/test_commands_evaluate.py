@@ -77,7 +77,7 @@ def test_evaluate_tree(tree, model, model_file, tmp_path, capsys):
     assert report['miou'] == expected.miou() and 0 < report['miou'] < 1
     assert report['frames'] == report['frames_in'] == report['labelled_frames'] == 3
     assert (report['engine'], report['model']) == ('reference', 'random')
-    assert (report['mode'], report['source']) == ('offline', 'random/val')
+    assert (report['mode'], report['source']) == ('offline', 'random (val)')
     assert json.loads((folder / 'report.json').read_text()) == report
     printed = capsys.readouterr().out
     assert 'Engine: reference' in printed and 'asked for' in printed

@@ -1,0 +1,23 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of argument that several subcommands take."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+
+def size(text: str) -> tuple[int, int]:
+    """Parse 'WIDTHxHEIGHT' in pixels, as cameras are described, to (height, width)."""
+    found = re.fullmatch(r'(\d+)x(\d+)', text)
+    if not found:
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, such as 320x240')
+    return int(found[2]), int(found[1])
+
+
+def count(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
+    return int(text)

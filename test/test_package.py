@@ -1,0 +1,78 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What an installation holds: the wheel is built and installed to a prefix of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import mbu_ros
+
+SOURCE = Path(__file__).resolve().parents[1]
+NODES = ('segment_node', 'player_node', 'evaluator_node')
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    pytest.importorskip('setuptools', reason='building needs setuptools')
+    folder = tmp_path_factory.mktemp('package')
+    # Of a copy, because building leaves build/ and *.egg-info behind.
+    skipped = shutil.ignore_patterns('.*', '__pycache__', 'build', '*.egg-info', 'demo_output')
+    shutil.copytree(SOURCE, folder / 'source', ignore=skipped)
+    pip = [sys.executable, '-m', 'pip', '-q', '--disable-pip-version-check']
+    subprocess.run(
+        [*pip, 'wheel', '--no-deps', '--no-build-isolation', '-w', folder, folder / 'source'],
+        check=True,
+    )
+    (wheel,) = folder.glob('*.whl')
+    prefix = folder / 'prefix'
+    subprocess.run([*pip, 'install', '--no-deps', '--prefix', prefix, wheel], check=True)
+    return prefix
+
+
+def test_ament_finds_the_package(prefix):
+    index = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    assert (index / 'mbu_ros').is_file()
+    assert (prefix / 'share' / 'mbu_ros' / 'package.xml').is_file()
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_ros2_run_finds_the_nodes(prefix, node):
+    path = prefix / 'lib' / 'mbu_ros' / node
+    assert path.is_file() and os.access(path, os.X_OK)
+    module = path.read_text().split(' -m ')[1].split()[0]
+    assert (SOURCE / f'{module.replace(".", "/")}.py').is_file()
+
+
+def test_everything_shipped_is_there(prefix):
+    share = prefix / 'share' / 'mbu_ros'
+    for folder, pattern in (('launch', '*.launch.*'), ('config', '*.yaml'), ('models', '*')):
+        expected = {path.name for path in (SOURCE / folder).glob(pattern) if path.is_file()}
+        assert expected
+        assert {path.name for path in (share / folder).iterdir()} == expected
+
+
+def test_an_installed_mbu_finds_its_models(prefix, tmp_path):
+    (packages,) = prefix.glob('lib/python*/site-packages')
+    result = subprocess.run(
+        [sys.executable, '-m', 'mbu_ros.cli', 'info', 'synthetic'],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(packages), 'COLUMNS': '200'},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert str(prefix) in result.stdout
+
+
+def test_versions_agree():
+    manifest = ElementTree.parse(SOURCE / 'package.xml').getroot()
+    assert manifest.get('format') == '3'
+    assert manifest.findtext('version') == mbu_ros.__version__
+    assert manifest.findtext('export/build_type') == 'ament_python'
+    assert f"version='{mbu_ros.__version__}'" in (SOURCE / 'setup.py').read_text()
