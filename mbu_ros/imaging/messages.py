@@ -1,0 +1,223 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one place where image messages become arrays and arrays become image messages.
+
+It works on the message objects of rclpy and of rosbags alike and imports neither. A message comes
+from another machine and is believed in nothing: every size is checked against the bytes that are
+there before any of them is read.
+
+The encodings that cameras send most need no more than one OpenCV call and are done here, rgb8
+without even a copy. All others go through cv_bridge where ROS 2 brings it and rosbags-image
+elsewhere. Both scale 16 bits to 8 by 255/65535; cv_bridge rounds and rosbags-image cuts off, so
+they may differ by one grey level.
+"""
+
+from __future__ import annotations
+
+import array
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mbu_ros.errors import InputError
+
+MAX_PIXELS = 100_000_000
+"""Larger images are refused: no camera sends them, and converting one takes many times its size."""
+
+# Encodings done here: channels, and the OpenCV conversion to RGB (None: it is RGB already).
+_DIRECT = {
+    'rgb8': (3, None),
+    'bgr8': (3, cv2.COLOR_BGR2RGB),
+    'rgba8': (4, cv2.COLOR_RGBA2RGB),
+    'bgra8': (4, cv2.COLOR_BGRA2RGB),
+    'mono8': (1, cv2.COLOR_GRAY2RGB),
+    '8UC1': (1, cv2.COLOR_GRAY2RGB),
+}
+
+_BAYER = ('rggb', 'bggr', 'gbrg', 'grbg')
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How an encoding lies in memory: bytes per pixel of a row, bytes per number."""
+
+    pixel_bytes: int
+    number_bytes: int = 1
+    even_width: bool = False  # two neighbouring pixels share their colour
+    half_plane: bool = False  # a plane of half as many rows follows, with colour for 2x2 pixels
+
+
+_LAYOUTS = {
+    **{name: _Layout(channels) for name, (channels, _) in _DIRECT.items()},
+    **{name: _Layout(6, 2) for name in ('rgb16', 'bgr16')},
+    **{name: _Layout(8, 2) for name in ('rgba16', 'bgra16')},
+    'mono16': _Layout(2, 2),
+    **{f'bayer_{order}8': _Layout(1) for order in _BAYER},
+    **{f'bayer_{order}16': _Layout(2, 2) for order in _BAYER},
+    **{name: _Layout(2, even_width=True) for name in ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv')},
+    **{name: _Layout(1, even_width=True, half_plane=True) for name in ('nv12', 'nv21')},
+}
+
+ENCODINGS = tuple(_LAYOUTS)
+"""Encodings of sensor_msgs/Image that `to_rgb` understands."""
+
+
+@dataclass(frozen=True)
+class _TightImage:
+    """An Image message that was checked: no padding, numbers in this machine's byte order."""
+
+    height: int
+    width: int
+    encoding: str
+    step: int
+    data: np.ndarray
+    is_bigendian: bool = sys.byteorder == 'big'
+
+
+def to_rgb(message: Any) -> np.ndarray:
+    """Convert a sensor_msgs Image or CompressedImage to uint8 [H, W, 3], RGB, contiguous.
+
+    The result may share the message's memory: do not write to it. For nv12 and nv21 `height` is
+    the image's, and the data hold one and a half times as many rows.
+
+    Raises:
+        InputError: the encoding is unknown, the image is empty or larger than `MAX_PIXELS`, step
+            or length of data do not fit its size, or it cannot be decoded.
+    """
+    if hasattr(message, 'format'):
+        return _decode(message)
+    rows = _checked_rows(message, ENCODINGS)
+    if message.encoding not in _DIRECT:
+        return _convert(_tighten(message, rows))
+    channels, code = _DIRECT[message.encoding]
+    pixels = rows if channels == 1 else _split_channels(rows, channels)
+    return np.ascontiguousarray(pixels) if code is None else cv2.cvtColor(pixels, code)
+
+
+def to_label(message: Any) -> np.ndarray:
+    """Convert a sensor_msgs Image of class ids (mono8 or 8UC1) to uint8 [H, W], contiguous.
+
+    The result may share the message's memory: do not write to it.
+
+    Raises:
+        InputError: another encoding, or sizes that do not fit, as for `to_rgb`.
+    """
+    return np.ascontiguousarray(_checked_rows(message, ('mono8', '8UC1')))
+
+
+def fill_image(message: Any, pixels: np.ndarray, encoding: str) -> None:
+    """Put uint8 pixels [H, W] or [H, W, channels] into a sensor_msgs Image; leaves its header."""
+    message.height, message.width = pixels.shape[:2]
+    message.encoding = encoding
+    message.is_bigendian = 0
+    message.step = pixels[0].size
+    # rclpy takes an array.array as it is, where it would check bytes and lists number by number.
+    data = array.array('B')
+    data.frombytes(np.ascontiguousarray(pixels).data)
+    message.data = data
+
+
+def _checked_rows(message: Any, encodings: tuple[str, ...]) -> np.ndarray:
+    """View the pixels of an Image as uint8 [rows, bytes of a row without padding]."""
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    encoding = message.encoding
+    if encoding not in encodings:
+        raise InputError(
+            f'image encoding {encoding!r} cannot be used; publish one of {", ".join(encodings)}'
+        )
+    layout = _LAYOUTS[encoding]
+    size = f'{encoding} image of {width}x{height}'
+    if height <= 0 or width <= 0:
+        raise InputError(f'{size} is empty; width and height must be at least 1')
+    if height * width > MAX_PIXELS:
+        raise InputError(f'{size} is too large; at most {MAX_PIXELS} pixels are taken')
+    if layout.even_width and width % 2 or layout.half_plane and height % 2:
+        raise InputError(f'{size}: this encoding needs an even size, its pixels share colours')
+    row_bytes = width * layout.pixel_bytes
+    if step < row_bytes:
+        raise InputError(f'{size} has step {step}; a row of it takes at least {row_bytes} bytes')
+    rows = height * 3 // 2 if layout.half_plane else height
+    if len(message.data) != step * rows:
+        raise InputError(
+            f'{size} with step {step} must have {step * rows} bytes of data, '
+            f'this has {len(message.data)}'
+        )
+    return np.frombuffer(message.data, dtype=np.uint8).reshape(rows, step)[:, :row_bytes]
+
+
+def _split_channels(rows: np.ndarray, channels: int) -> np.ndarray:
+    """View [H, W * channels] as [H, W, channels], also where rows are padded (no copy)."""
+    height, row_bytes = rows.shape
+    return np.lib.stride_tricks.as_strided(
+        rows, (height, row_bytes // channels, channels), (rows.strides[0], channels, 1)
+    )
+
+
+def _tighten(message: Any, rows: np.ndarray) -> _TightImage:
+    data = np.ascontiguousarray(rows)
+    if _LAYOUTS[message.encoding].number_bytes == 2:
+        order = '>' if message.is_bigendian else '<'
+        data = data.view(f'{order}u2').astype(np.uint16).view(np.uint8)
+    # Both converters want nv12 and nv21 as one picture of all its rows.
+    return _TightImage(
+        len(rows), int(message.width), message.encoding, rows.shape[1], data.reshape(-1)
+    )
+
+
+def _convert(image: _TightImage) -> np.ndarray:
+    reasons = []
+    for convert in _converters():
+        # A converter may also fail for reasons of its installation (a cv_bridge built for another
+        # NumPy); the next one then does the work.
+        try:
+            return convert(image, 'rgb8')
+        except Exception as error:
+            reasons.append(str(error).strip().replace('\n', ' '))
+    raise InputError(
+        f'{image.encoding} image of {image.width}x{image.height} cannot be converted to RGB: '
+        + '; '.join(reasons)
+    )
+
+
+@functools.cache
+def _converters() -> tuple[Callable[[Any, str], np.ndarray], ...]:
+    from rosbags.image import message_to_cvimage
+
+    try:
+        from cv_bridge import CvBridge
+    except Exception:  # not there, or built for another NumPy, which raises what it likes
+        return (message_to_cvimage,)
+    return CvBridge().imgmsg_to_cv2, message_to_cvimage
+
+
+def _decode(message: Any) -> np.ndarray:
+    # Not through the converters: both hand a grey picture to a conversion from three channels and
+    # fail. Orientation marks are not followed, as cv_bridge does not, so that a mask has the size
+    # that others see.
+    encoded = np.frombuffer(message.data, dtype=np.uint8) if len(message.data) else None
+    if encoded is None:
+        raise InputError(f'compressed image ({message.format!r}) is empty')
+    content = encoded.tobytes()
+    if content.startswith(b'\xff\xd8') and b'\xff\xd9' not in content:
+        # OpenCV would fill the missing part with grey and call it decoded.
+        raise InputError(f'JPEG of {len(content)} bytes is truncated: it has no end marker')
+    try:
+        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise InputError(f'compressed image ({message.format!r}): {error.err}') from error
+    if image is None:
+        raise InputError(
+            f'compressed image ({message.format!r}, {len(content)} bytes) is damaged or of a '
+            'kind that OpenCV does not decode; publish JPEG or PNG'
+        )
+    if image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise InputError(
+            f'compressed image of {image.shape[1]}x{image.shape[0]} is too large; at most '
+            f'{MAX_PIXELS} pixels are taken'
+        )
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,143 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The player: what it publishes, when, and how it ends."""
+
+import time
+
+import numpy as np
+import pytest
+
+from mbu_ros.evaluation.bag import BagReader
+from mbu_ros.evaluation.bag_format import stamp_nanoseconds
+from mbu_ros.imaging.messages import fill_image, to_label, to_rgb
+
+pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
+
+from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
+from std_msgs.msg import UInt32  # noqa: E402
+
+PLAYER = 'mbu_ros.evaluation.player_node'
+COUNT = 6
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.fixture(scope='module')
+def samples(make_samples):
+    return make_samples(COUNT)
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory, samples, write_bag):
+    return write_bag(tmp_path_factory.mktemp('player') / 'bag', samples)
+
+
+@pytest.mark.parametrize('mode, seconds', [('recorded', 0.25), ('fixed', 0.5), ('acknowledged', 0)])
+def test_everything_in_the_bag_comes_in_order(
+    peer, start_node, wait_until, bag, samples, stamps, mode, seconds
+):
+    labels = peer.collect(Image, '/camera/label')
+    infos = peer.collect(CameraInfo, '/camera/camera_info')
+    finished = peer.collect(UInt32, 'player/finished', LATCHED)
+    images = peer.collect(Image, '/camera/image_raw')
+    masks = peer.node.create_publisher(Image, 'segmentation/mask', 10)
+    arrivals = []
+
+    def answer(image):
+        arrivals.append(time.monotonic())
+        masks.publish(Image(header=image.header))
+
+    peer.node.create_subscription(Image, '/camera/image_raw', answer, 10)
+    player = start_node(
+        PLAYER, {'bag': bag, 'mode': mode, 'rate_hz': 10.0, 'wait_subscribers': 2}
+    )
+    assert player.wait() == 0, player.output
+    wait_until(lambda: finished, 'player/finished')
+    assert finished[0].data == COUNT
+    for messages in (images, labels, infos):
+        wait_until(lambda messages=messages: len(messages) == COUNT, 'all messages')
+        assert [stamp_nanoseconds(message) for message in messages] == stamps(COUNT)
+        assert {message.header.frame_id for message in messages} == {'camera'}
+    for sample, image, label in zip(samples, images, labels):
+        assert np.array_equal(to_rgb(image), sample.image)
+        assert np.array_equal(to_label(label), sample.label)
+    assert 'without a mask' not in player.output
+    # A player that is too fast is wrong; on a busy machine it may be slow, and what comes first
+    # and last may be handed to us a little late.
+    assert arrivals[-1] - arrivals[0] > seconds - 0.1
+
+
+def test_acknowledged_waits_for_the_mask_of_this_image(peer, start_node, wait_until, bag):
+    images = peer.collect(Image, '/camera/image_raw')
+    masks = peer.node.create_publisher(Image, 'segmentation/mask', 10)
+    player = start_node(PLAYER, {'bag': bag, 'mode': 'acknowledged'})
+    for count in range(1, COUNT + 1):
+        wait_until(lambda count=count: len(images) == count, f'image {count}')
+        other = Image()  # a mask of another frame must not count
+        other.header.stamp.sec = 5
+        masks.publish(other)
+        time.sleep(0.1)
+        assert len(images) == count
+        mask = Image(header=images[-1].header)
+        fill_image(mask, np.zeros((60, 80), np.uint8), 'mono8')
+        masks.publish(mask)
+    player.wait_for(f'finished: {COUNT} images sent')
+
+
+def test_masks_that_do_not_come_are_counted(
+    peer, start_node, tmp_path, samples, write_bag, stamps
+):
+    bag = write_bag(tmp_path / 'bag', samples, image_format='jpeg')
+    images = peer.collect(CompressedImage, '/camera/image_raw/compressed')
+    peer.node.create_publisher(Image, 'segmentation/mask', 10)
+    player = start_node(PLAYER, {'bag': bag, 'mode': 'acknowledged', 'ack_timeout': 0.05})
+    player.wait_for(f'{COUNT} of them without a mask in time')
+    assert [stamp_nanoseconds(image) for image in images] == stamps(COUNT)
+
+
+def test_compressed_images_can_be_sent_decompressed(
+    peer, start_node, wait_until, tmp_path, samples, write_bag, stamps
+):
+    bag = write_bag(tmp_path / 'bag', samples, image_format='jpeg')
+    images = peer.collect(Image, '/camera/image_raw')
+    start_node(PLAYER, {'bag': bag, 'decompress': True})
+    wait_until(lambda: len(images) == COUNT, 'all images')
+    assert [stamp_nanoseconds(image) for image in images] == stamps(COUNT)
+    for image, sample in zip(images, BagReader(bag).samples()):
+        assert np.array_equal(to_rgb(image), sample.image)
+
+
+@pytest.mark.parametrize(
+    'parameters, text',
+    [
+        ({'bag': '/no/such/bag'}, 'no such bag'),
+        ({'mode': 'backwards'}, "no mode 'backwards'"),
+        ({'image_topic': '/left'}, 'no topic /left'),
+        ({'wait_timeout': 0.2}, '0 of 1 subscribers'),
+    ],
+)
+def test_what_cannot_be_played_is_one_error(start_node, bag, parameters, text):
+    player = start_node(PLAYER, {'bag': bag, **parameters})
+    assert player.wait() == 1
+    assert text in player.output
+    assert 'Traceback' not in player.output
+
+
+def test_a_damaged_bag_is_played_as_far_as_it_goes(
+    peer, start_node, wait_until, tmp_path, samples, write_bag
+):
+    bag = write_bag(tmp_path / 'bag', samples, storage='sqlite3')
+    file = bag / 'bag.db3'
+    data = bytearray(file.read_bytes())
+    middle = len(data) * 2 // 3 // 4096 * 4096
+    data[middle : middle + 8192] = bytes(8192)
+    file.write_bytes(data)
+    finished = peer.collect(UInt32, 'player/finished', LATCHED)
+    images = peer.collect(Image, '/camera/image_raw')
+    player = start_node(PLAYER, {'bag': bag})
+    assert player.wait() == 1
+    assert 'damaged after' in player.output
+    assert 'Traceback' not in player.output
+    wait_until(lambda: finished, 'player/finished')
+    assert 0 < finished[0].data < COUNT
+    wait_until(lambda: len(images) == finished[0].data, 'all images that were sent')
