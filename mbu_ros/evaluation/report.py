@@ -25,8 +25,6 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +35,8 @@ from rich.table import Table
 
 from mbu_ros import __version__
 from mbu_ros.data.sample import ClassMap
-from mbu_ros.errors import InputError
 from mbu_ros.evaluation.metrics import ConfusionMatrix
+from mbu_ros.replacing import replacing
 
 SCHEMA_VERSION = 1
 MODES = ('offline', 'live')
@@ -122,7 +120,9 @@ def write_json(path: Path | str, report: dict) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    _write(Path(path), json.dumps(_without_nan(report), indent=2, allow_nan=False) + '\n')
+    text = json.dumps(_without_nan(report), indent=2, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + '\n', encoding='utf-8')
 
 
 def write_frames(path: Path | str, records: Iterable[FrameRecord]) -> None:
@@ -137,7 +137,8 @@ def write_frames(path: Path | str, records: Iterable[FrameRecord]) -> None:
     for record in records:
         figures = (record.time, record.pixel_accuracy, record.miou, record.latency_ms)
         table.writerow([record.name, *('' if _undefined(f) else f'{f:.6f}' for f in figures)])
-    _write(Path(path), text.getvalue())
+    with replacing(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding='utf-8')
 
 
 def print_report(report: dict, console: Console | None = None) -> None:
@@ -200,19 +201,3 @@ def _without_nan(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_without_nan(item) for item in value]
     return None if _undefined(value) else value
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        try:
-            with os.fdopen(handle, 'w', encoding='utf-8') as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)  # mkstemp makes a file that only its owner can read
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise InputError(f'{path}: cannot be written: {error.strerror}') from error

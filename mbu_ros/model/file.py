@@ -11,8 +11,6 @@ int32. Shapes as in `deployed`. The safetensors metadata has `format`, `format_v
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ from mbu_ros.errors import InputError
 from mbu_ros.model.deployed import BinaryLayer, FirstLayer, Head, Model
 from mbu_ros.model.packing import pack_sources, source_words
 from mbu_ros.model.structure import FIRST, HEAD, TAPS, UP, LayerShape, layer_shapes
+from mbu_ros.replacing import replacing
 
 FORMAT = 'mbu_ros'
 FORMAT_VERSION = 1
@@ -43,27 +42,13 @@ def save_model(model: Model, path: Path | str) -> None:
     tensors, metadata = _tensors(model), _metadata(model)
     _check_metadata(path, metadata)
     _check_tensors(path, metadata, tensors)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        os.close(handle)
-        try:
-            save_file(
-                tensors,
-                temporary,
-                {
-                    'format': FORMAT,
-                    'format_version': str(FORMAT_VERSION),
-                    'model': json.dumps(metadata, allow_nan=False),
-                },
-            )
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise InputError(f'{path}: cannot be written: {error.strerror}') from error
+    header = {
+        'format': FORMAT,
+        'format_version': str(FORMAT_VERSION),
+        'model': json.dumps(metadata, allow_nan=False),
+    }
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, header)
 
 
 def load_model(path: Path | str) -> Model:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,15 @@ from typing import Any
 import torch
 
 from mbu_ros.errors import InputError
+from mbu_ros.replacing import replacing
 
 VERSION = 1
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; a reader sees the old checkpoint or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.partial')
-    torch.save({'version': VERSION, **content}, temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        torch.save({'version': VERSION, **content}, temporary)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
