@@ -1,0 +1,45 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make demo    the whole path on this machine: bag, player, node, evaluator, pictures
+#   make demo VIDEO=file.mp4 | BAG=path | IMAGES=folder [MODEL=name] [ENGINE=cuda]
+#   make test    all tests that this machine can run
+#   make lint    style
+#   make clean   remove what make made
+
+PYTHON ?= python3
+VENV ?= .venv
+MODEL ?= synthetic
+ENGINE ?= auto
+OUT ?= demo_output
+
+BIN := $(VENV)/bin
+DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)")$(if $(BAG),--bag "$(BAG)")$(if $(IMAGES),--images "$(IMAGES)")
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.demo
+	$(BIN)/mbu demo $(DEMO_INPUT) --model "$(MODEL)" --engine "$(ENGINE)" --out "$(OUT)"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+# Each extra is installed once, and again when setup.py changes. Running a model needs no PyTorch,
+# so the demo does without that download.
+$(VENV)/.demo: setup.py | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[ros]'
+	touch $@
+
+$(VENV)/.test: setup.py | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[ros,torch,dev]'
+	touch $@ $(VENV)/.demo
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "mbu_ros needs Python 3.10 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info $(OUT)
