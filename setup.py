@@ -29,8 +29,6 @@ setup(
     name=PACKAGE,
     version='0.1.0',
     description='Real-time semantic segmentation for ROS 2 with masked binary U-Nets',
-    long_description=Path('README.md').read_text(encoding='utf-8'),
-    long_description_content_type='text/markdown',
     author='The mbu_ros authors',
     maintainer='The mbu_ros authors',
     maintainer_email='maintainers@example.com',
@@ -73,7 +71,6 @@ setup(
     entry_points={'console_scripts': ['mbu = mbu_ros.cli:main']},
     classifiers=[
         'Intended Audience :: Science/Research',
-        'License :: OSI Approved :: Apache Software License',
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
