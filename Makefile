@@ -3,7 +3,7 @@
 #
 #   make demo    the whole path on this machine: bag, player, node, evaluator, pictures
 #   make demo VIDEO=file.mp4 | BAG=path | IMAGES=folder [MODEL=name] [ENGINE=cuda]
-#   make test    all tests that this machine can run
+#   make test    all tests that this machine can run; TORCH=no leaves PyTorch's download out
 #   make lint    style
 #   make clean   remove what make made
 
@@ -11,9 +11,11 @@ PYTHON ?= python3
 VENV ?= .venv
 MODEL ?= synthetic
 ENGINE ?= auto
+TORCH ?= yes
 OUT ?= demo_output
 
 BIN := $(VENV)/bin
+comma := ,
 DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)")$(if $(BAG),--bag "$(BAG)")$(if $(IMAGES),--images "$(IMAGES)")
 
 .PHONY: demo test lint clean
@@ -34,7 +36,7 @@ $(VENV)/.demo: setup.py | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: setup.py | $(BIN)/python
-	$(BIN)/python -m pip install -q -e '.[ros,torch,dev]'
+	$(BIN)/python -m pip install -q -e '.[ros,dev$(if $(filter yes,$(TORCH)),$(comma)torch)]'
 	touch $@ $(VENV)/.demo
 
 $(BIN)/python:
