@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
@@ -27,6 +27,7 @@ from mbu_ros.model.deployed import Model
 from mbu_ros.model.file import load_model
 from mbu_ros.node.cameras import Camera
 from mbu_ros.node.diagnostics import Diagnostics
+from mbu_ros.node.managed import ManagedNode
 from mbu_ros.node.parameters import declare, read_settings
 from mbu_ros.node.spinning import StopSignals, spin_until_signal
 from mbu_ros.node.worker import EngineThread
@@ -34,7 +35,7 @@ from mbu_ros.node.worker import EngineThread
 NODE_NAME = 'segment'
 
 
-class SegmentNode(LifecycleNode):
+class SegmentNode(ManagedNode):
     """A managed node. See `mbu_ros.node.parameters` for its parameters.
 
     Raises:

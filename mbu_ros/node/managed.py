@@ -1,0 +1,26 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A lifecycle node that survives a wrong request in every supported release of ROS 2."""
+
+from __future__ import annotations
+
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+
+
+class ManagedNode(LifecycleNode):
+    """A LifecycleNode that answers a transition which is not possible now with failure.
+
+    In Humble and Jazzy such a request raises out of the executor and ends the process; later
+    releases catch it where this does.
+    """
+
+    # The mangled name of a private method of rclpy.
+    def _LifecycleNodeMixin__change_state(
+        self, transition_id: int
+    ) -> TransitionCallbackReturn:
+        try:
+            return super()._LifecycleNodeMixin__change_state(transition_id)
+        except rclpy_implementation.RCLError as error:
+            self.get_logger().error(f'Transition {transition_id} was refused: {error}')
+            return TransitionCallbackReturn.ERROR
