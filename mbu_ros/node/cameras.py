@@ -94,6 +94,13 @@ class Camera:
         segmented = time.perf_counter()
         self._mask.publish(_image(frame, result.labels, 'mono8'))
         published = time.perf_counter()
+        if self._overlay.get_subscription_count() > 0:
+            alpha = self._node.get_parameter('overlay_alpha').value
+            colors = engine.model.classes.colors
+            self._overlay.publish(
+                _image(frame, overlay(image, result.labels, colors, alpha), 'rgb8')
+            )
+        # Last, so that a frame is counted once, whatever goes wrong.
         self.statistics.count_segmented(
             {
                 'wait': (taken - frame.received) * 1e3,
@@ -103,12 +110,6 @@ class Camera:
                 'total': (published - frame.received) * 1e3,
             }
         )
-        if self._overlay.get_subscription_count() > 0:
-            alpha = self._node.get_parameter('overlay_alpha').value
-            colors = engine.model.classes.colors
-            self._overlay.publish(
-                _image(frame, overlay(image, result.labels, colors, alpha), 'rgb8')
-            )
 
     def _on_image(self, message: Image) -> None:
         self.statistics.count_received()
