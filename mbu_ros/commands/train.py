@@ -80,14 +80,19 @@ def run(args: argparse.Namespace) -> int:
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        TextColumn('loss {task.fields[loss]:.3f}'),
+        TextColumn('{task.fields[loss]}'),
     )
     with Progress(*columns, console=console) as bars:
         tasks = {
-            stage.name: bars.add_task(stage.name, total=1.0, loss=math.nan) for stage in STAGES
+            stage.name: bars.add_task(
+                stage.name, total=1.0, completed=index < trainer.progress.stage, loss=''
+            )
+            for index, stage in enumerate(STAGES)
         }
         trainer.run(
-            lambda name, progress, loss: bars.update(tasks[name], completed=progress, loss=loss),
+            lambda name, progress, loss: bars.update(
+                tasks[name], completed=progress, loss='' if math.isnan(loss) else f'loss {loss:.3f}'
+            ),
             lambda name, miou: console.print(
                 f'val mIoU after {name}: {miou:.4f} ({trainer.progress.steps} steps)'
             ),
