@@ -65,6 +65,13 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path):
     assert result.stderr.startswith('mbu: ') and 'damaged' in result.stderr
 
 
+@pytest.mark.parametrize('command', [['train', '--scenes', '5'], ['export', 'checkpoint.pt']])
+def test_without_torch_training_says_what_to_install(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    assert main([*command, '--out', str(tmp_path / 'out')]) == 2
+    assert 'need PyTorch, which is not installed: pip install' in capsys.readouterr().err
+
+
 def test_running_a_model_needs_no_torch():
     code = (
         'import sys; sys.modules["torch"] = None; '

@@ -7,13 +7,18 @@ from __future__ import annotations
 import argparse
 import re
 
+from mbu_ros.model.file import MAX_SIDE
+
 
 def size(text: str) -> tuple[int, int]:
     """Parse 'WIDTHxHEIGHT' in pixels, as cameras are described, to (height, width)."""
     found = re.fullmatch(r'(\d+)x(\d+)', text)
     if not found:
         raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, such as 320x240')
-    return int(found[2]), int(found[1])
+    height, width = int(found[2]), int(found[1])
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise argparse.ArgumentTypeError(f'{text!r}: each side must be 1 to {MAX_SIDE}')
+    return height, width
 
 
 def count(text: str) -> int:

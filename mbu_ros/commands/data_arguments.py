@@ -1,12 +1,14 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments by which `mbu train` and `mbu export` are told their data."""
+"""What `mbu train` and `mbu export` have in common: their data, and PyTorch."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 
 from mbu_ros.commands.arguments import count, size
+from mbu_ros.errors import InputError
 from mbu_ros.training.datasets import TrainingData, load_tree, render_scenes
 
 
@@ -29,6 +31,15 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> No
         metavar='WxH',
         help='network input size (default: 320x240 for scenes, else that of the first image)',
     )
+
+
+def require_torch() -> None:
+    """Raise InputError where PyTorch is not installed."""
+    if importlib.util.find_spec('torch') is None:
+        raise InputError(
+            "training and export need PyTorch, which is not installed: pip install -e '.[torch]' "
+            "in this package's source folder, or pip install torch"
+        )
 
 
 def load_data(args: argparse.Namespace) -> TrainingData:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mbu_ros.commands.data_arguments import add_data_arguments, load_data
+from mbu_ros.commands.data_arguments import add_data_arguments, load_data, require_torch
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import save_model
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the model; with data, print on how many val pixels both networks agree; returns 0."""
+    require_torch()
     from mbu_ros.training.restore import agreement, restore
 
     network, model = restore(args.checkpoint, args.name)

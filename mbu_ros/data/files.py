@@ -32,6 +32,7 @@ def read_label(path: Path, classes: int) -> np.ndarray:
             neither a class index nor 255 (unlabelled).
     """
     label = _decode(path, cv2.IMREAD_UNCHANGED)
+    _refuse_few_bits(path)
     if label.ndim != 2 or label.dtype != np.uint8:
         raise InputError(
             f'{path}: a label must be an 8-bit image of one channel, this has shape '
@@ -60,13 +61,27 @@ def list_images(folder: Path) -> list[Path]:
     return paths
 
 
+def _refuse_few_bits(path: Path) -> None:
+    """Refuse a PNG of 1, 2 or 4 bits a pixel: OpenCV scales its values to 0 to 255, unasked."""
+    with open(path, 'rb') as file:
+        header = file.read(25)
+    if header.startswith(b'\x89PNG') and header[24] < 8:
+        raise InputError(
+            f'{path}: a label must have 8 bits per pixel, this PNG has {header[24]}; save it as '
+            '8-bit grey'
+        )
+
+
 def _decode(path: Path, flags: int) -> np.ndarray:
     try:
         encoded = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise InputError(f'{path}: cannot be read: {error.strerror}') from error
     # imdecode refuses an empty buffer with an assertion, where a broken image gives None.
-    image = cv2.imdecode(encoded, flags) if encoded.size else None
+    try:
+        image = cv2.imdecode(encoded, flags) if encoded.size else None
+    except cv2.error as error:  # too large: see mbu_ros/__init__.py
+        raise InputError(f'{path}: cannot be decoded: {error.err}') from error
     if image is None:
         raise InputError(f'{path}: not an image that OpenCV can decode, or damaged')
     return image

@@ -49,7 +49,10 @@ def augment(
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
 
     centered = images.float() - mean
-    views = functional.grid_sample(centered, grid, mode='bilinear', align_corners=False)
+    # 'border', so that pixels at the frame's edge do not blend with what is outside.
+    views = functional.grid_sample(
+        centered, grid, mode='bilinear', padding_mode='border', align_corners=False
+    )
     # Shifted by one, so that the 0 outside the frame becomes 255.
     shifted = (labels.float() - IGNORE).unsqueeze(1)
     sampled = functional.grid_sample(shifted, grid, mode='nearest', align_corners=False)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import pickle
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,20 @@ from mbu_ros.errors import InputError
 from mbu_ros.replacing import replacing
 
 VERSION = 1
+KEYS = {
+    *('settings', 'progress', 'network'),
+    *('data', 'source', 'classes', 'colors', 'input_size', 'mean'),
+}
+"""What every checkpoint holds."""
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; a reader sees the old checkpoint or the new one, whole."""
     with replacing(path) as temporary:
-        torch.save({'version': VERSION, **content}, temporary)
+        # Through memory, because torch turns a full disk into an error of its own kind.
+        buffer = io.BytesIO()
+        torch.save({'version': VERSION, **content}, buffer)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -32,8 +40,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f'{path}: no such checkpoint') from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+    # What a damaged file makes of the unpickler has no common kind.
+    except Exception as error:
         raise InputError(f'{path}: damaged or not a checkpoint of `mbu train`') from error
-    if not isinstance(content, dict) or content.get('version') != VERSION:
+    version = content.get('version') if isinstance(content, dict) else None
+    if version != VERSION or not set(content) >= KEYS:
         raise InputError(f'{path}: not a checkpoint of this release; train again')
     return content

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mbu_ros.data import scenes
 from mbu_ros.data.sample import ClassMap, Sample
 from mbu_ros.data.tree import DataTree, LabelledFile
 from mbu_ros.errors import InputError
-from mbu_ros.imaging.resize import resize_frame
+from mbu_ros.imaging.resize import resize_frame, resize_mask
 
 
 @dataclass(frozen=True)
@@ -97,14 +96,20 @@ def render_scenes(
         frames, val_frames: frames of the train and val split; their drives are disjoint.
         size: (height, width).
         seed: of the generator.
+
+    Raises:
+        InputError: the generator refuses one of these numbers.
     """
     # 'spawn': the parent may hold threads and a GPU, which a forked child must not inherit.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context('spawn')) as pool:
         splits = []
         for split, count in (('train', frames), ('val', val_frames)):
-            drives = scenes.split_drives(
-                split, count, height=size[0], width=size[1], seed=seed
-            )
+            try:
+                drives = scenes.split_drives(
+                    split, count, height=size[0], width=size[1], seed=seed
+                )
+            except ValueError as error:
+                raise InputError(f'these scenes cannot be generated: {error}') from error
             rendered = list(pool.map(_render_drive, drives))
             splits.append(
                 Split(
@@ -135,5 +140,5 @@ def _stack(samples: Iterable[Sample], size: tuple[int, int]) -> Split:
     images, labels = [], []
     for sample in samples:
         images.append(resize_frame(sample.image, height, width))
-        labels.append(cv2.resize(sample.label, (width, height), interpolation=cv2.INTER_NEAREST))
+        labels.append(resize_mask(sample.label, height, width))
     return Split(np.stack(images), np.stack(labels))

@@ -45,7 +45,8 @@ class Settings:
     Attributes:
         width, depth: of the network.
         masked: see `network.masking.make_plan`.
-        minutes: time for all stages; evaluation and saving count in.
+        minutes: time for the steps of all stages; evaluation, and taking batch norm's statistics
+            at the end of each, come on top.
         batch: frames per step.
         learning_rate: at the start of each stage; it falls to 0 along a cosine.
         seed: of initial weights, order of frames and augmentation.

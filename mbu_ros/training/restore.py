@@ -38,6 +38,9 @@ def restore(checkpoint: Path, name: str | None = None) -> tuple[UNet, Model]:
             f'{checkpoint}: its run is still in stage {STAGES[progress["stage"]].name!r}; '
             'finish it with `mbu train ... --resume`'
         )
+    name = name or content['data']
+    if Path(name).name != name:
+        raise InputError(f'{name!r} is no name for a model, which is a file name; give --name')
     classes = ClassMap(
         tuple(content['classes']), tuple(tuple(color) for color in content['colors'])
     )
@@ -48,7 +51,7 @@ def restore(checkpoint: Path, name: str | None = None) -> tuple[UNet, Model]:
     ).eval()
     model = deploy(
         network,
-        name=name or content['data'],
+        name=name,
         classes=classes,
         input_size=tuple(content['input_size']),
         mean=tuple(content['mean']),
@@ -69,8 +72,11 @@ def agreement(network: UNet, model: Model, split: Split) -> float:
     Both see the split's own frames, which are of the network's input size.
     """
     engine = ReferenceEngine(model)
-    equal = [
-        np.mean(engine.logits(image).argmax(axis=-1) == labels)
-        for image, labels in zip(split.images, predict(network, split, model.mean, batch=1))
-    ]
+    try:
+        equal = [
+            np.mean(engine.logits(image).argmax(axis=-1) == labels)
+            for image, labels in zip(split.images, predict(network, split, model.mean, batch=1))
+        ]
+    finally:
+        engine.close()
     return float(np.mean(equal))

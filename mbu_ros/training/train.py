@@ -16,8 +16,10 @@ import numpy as np
 import torch
 
 from mbu_ros.errors import InputError
+from mbu_ros.model.structure import padded_size
 from mbu_ros.network.masking import make_plan
 from mbu_ros.network.unet import Precision, UNet
+from mbu_ros.replacing import replacing
 from mbu_ros.training.augment import augment
 from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from mbu_ros.training.datasets import Split, TrainingData
@@ -75,6 +77,16 @@ class Trainer:
     ) -> None:
         self.data, self.settings, self.device = data, settings, torch.device(device)
         self.checkpoint_path = out / 'checkpoint.pt'
+        height, width = data.train.images.shape[1:3]
+        rows, columns = padded_size(height, width, settings.depth)
+        if settings.batch * (rows >> settings.depth) * (columns >> settings.depth) < 2:
+            raise InputError(
+                f'a batch of {settings.batch} frames of {width}x{height} is one pixel at depth '
+                f'{settings.depth}, of which batch norm can learn nothing; raise --batch or --size'
+            )
+        with replacing(out / '.writable'):  # said now, not at the first checkpoint
+            pass
+        (out / '.writable').unlink()
         torch.manual_seed(settings.seed)
         self.network = UNet(settings.width, settings.depth, len(data.classes))
         self.plan = make_plan(self.network.shapes, settings.masked)
@@ -154,15 +166,18 @@ class Trainer:
             scaler.step(optimizer)
             scaler.update()
             self.progress.steps += 1
-            if self.progress.steps % LOSS_EVERY == 0:
-                value = loss.item()
-                self._check(value, stage)
             now = time.monotonic()
             self.progress.elapsed = before + now - start
+            ending = self.progress.elapsed >= budget
+            saving = now - last_save >= CHECKPOINT_SECONDS
+            # Before anything is saved, so that a checkpoint is always a good one.
+            if ending or saving or self.progress.steps % LOSS_EVERY == 0:
+                value = loss.item()
+                self._check(value, stage, weights=ending or saving)
             report(stage.name, min(1.0, self.progress.elapsed / budget), value)
-            if self.progress.elapsed >= budget:
+            if ending:
                 break
-            if now - last_save >= CHECKPOINT_SECONDS:
+            if saving:
                 self._save(optimizer, scaler)
                 last_save = now
         self._settle()
@@ -193,15 +208,18 @@ class Trainer:
         for norm, momentum in zip(norms, momenta):
             norm.momentum = momentum
 
-    def _check(self, loss: float, stage: Stage) -> None:
-        if not math.isfinite(loss):
+    def _check(self, loss: float, stage: Stage, *, weights: bool) -> None:
+        good = math.isfinite(loss)
+        if weights and good:  # a step can spoil them after a loss that was still good
+            good = all(bool(p.isfinite().all()) for p in self.network.parameters())
+        if not good:
             kept = (
                 f'the last good state is in {self.checkpoint_path}'
                 if self.checkpoint_path.exists()
                 else 'no checkpoint was written yet'
             )
             raise InputError(
-                f'training diverged: the loss became {loss} in stage {stage.name!r}; {kept}; '
+                f'training diverged in stage {stage.name!r}, with a loss of {loss}; {kept}; '
                 'lower --learning-rate'
             )
 
@@ -211,6 +229,8 @@ class Trainer:
         content: dict[str, Any] = {
             'settings': self.settings.as_dict(),
             'data': self.data.name,
+            'frames': len(self.data.train),
+            'device': self.device.type,
             'classes': list(self.data.classes.names),
             'colors': [list(color) for color in self.data.classes.colors],
             'source': self.data.source,
@@ -230,6 +250,10 @@ class Trainer:
         content = load_checkpoint(self.checkpoint_path)
         for name, here in (
             ('settings', self.settings.as_dict()),
+            ('data', self.data.name),
+            ('source', self.data.source),
+            ('frames', len(self.data.train)),
+            ('device', self.device.type),
             ('classes', list(self.data.classes.names)),
             ('input_size', list(self.data.train.images.shape[1:3])),
         ):

@@ -1,6 +1,7 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import zlib
 
 import cv2
 import numpy as np
@@ -111,3 +112,21 @@ def test_unreadable_images(tmp_path, content):
         read_image(tmp_path / 'missing.png')
     with pytest.raises(InputError, match='no such folder'):
         list_images(tmp_path / 'missing')
+
+
+def test_label_of_fewer_than_eight_bits(tmp_path):
+    path = tmp_path / 'label.png'
+    cv2.imwrite(str(path), np.eye(8, dtype=np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
+    with pytest.raises(InputError, match='8 bits per pixel, this PNG has 1'):
+        read_label(path, 2)
+
+
+def test_an_image_that_claims_to_be_enormous(tmp_path):
+    path = tmp_path / 'image.png'
+    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[16:24] = (40000).to_bytes(4, 'big') * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, 'big')
+    path.write_bytes(content)
+    with pytest.raises(InputError, match='cannot be decoded|not an image'):
+        read_image(path)

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training end to end on the CPU, in seconds, through the command line."""
 
+import dataclasses
+import itertools
+from types import SimpleNamespace
+
 import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
@@ -21,8 +25,12 @@ NETWORK = ['--width', '4', '--depth', '1', '--batch', '4', '--device', 'cpu']
 @pytest.fixture(scope='module')
 def trained(box_tree, tmp_path_factory):
     out = tmp_path_factory.mktemp('run')
-    arguments = ['train', '--data', str(box_tree), '--out', str(out), '--minutes', '0.2']
-    assert main([*arguments, *NETWORK]) == 0
+    arguments = ['train', '--data', str(box_tree), '--out', str(out), '--minutes', '1']
+    # A clock by which each step takes 0.3 s: 200 steps on any machine, however busy.
+    ticks = itertools.count(0, 0.3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, 'time', SimpleNamespace(monotonic=lambda: next(ticks)))
+        assert main([*arguments, *NETWORK]) == 0
     return out
 
 
@@ -54,55 +62,108 @@ class Killed(Exception):
     pass
 
 
-def trainer(box_tree, out, resume=False, **changes):
-    settings = Settings(**{'width': 4, 'depth': 1, 'batch': 4, 'minutes': 0.05, **changes})
-    return train.Trainer(load_tree(box_tree), settings, out, device='cpu', resume=resume)
+class Clock:
+    """Time by which each training step takes a second, whatever the machine does."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
 
 
-def test_a_killed_run_goes_on_where_it_was_saved(box_tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 0.0)
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(train, 'time', clock)
+    monkeypatch.setattr(train, 'SETTLE_STEPS', 3)
+    return clock
 
-    def kill(stage, progress, loss):
-        if stage == STAGES[1].name and progress > 0.5:
+
+def trainer(box_tree, out, resume=False, data=None, **changes):
+    settings = Settings(**{'width': 4, 'depth': 1, 'batch': 4, 'minutes': 1, **changes})
+    data = data or load_tree(box_tree)
+    return train.Trainer(data, settings, out, device='cpu', resume=resume)
+
+
+def run(trainer, clock, kill_at=None):
+    """Train, a second a step; raise Killed after step `kill_at`."""
+    original = trainer._batch
+
+    def batch():
+        clock.now += 1.0
+        return original()
+
+    trainer._batch = batch
+
+    def report(stage, progress, loss):
+        if trainer.progress.steps == kill_at:
             raise Killed
 
-    first = trainer(box_tree, tmp_path)
-    with pytest.raises(Killed):
-        first.run(kill)
-    with pytest.raises(InputError, match="still in stage 'binary activations'"):
-        restore(tmp_path / 'checkpoint.pt')
+    trainer.run(report)
 
-    second = trainer(box_tree, tmp_path, resume=True)
-    assert second.progress.stage == 1
-    assert 0 < second.progress.elapsed <= first.progress.elapsed
-    assert second.progress.steps >= first.progress.steps - 1
-    stages = []
-    second.run(lambda stage, progress, loss: stages.append(stage))
-    assert STAGES[0].name not in stages
-    assert set(second.progress.miou) == {stage.name for stage in STAGES}
-    restore(tmp_path / 'checkpoint.pt')
+
+@pytest.fixture
+def whole(box_tree, tmp_path, clock):
+    """A run that nothing interrupted."""
+    whole = trainer(box_tree, tmp_path / 'whole')
+    run(whole, clock)
+    return whole
+
+
+@pytest.mark.parametrize('kill_at', [5, 20, 40])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(
+    box_tree, tmp_path, monkeypatch, clock, whole, kill_at
+):
+    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 3.0)
+    out = tmp_path / 'killed'
+    with pytest.raises(Killed):
+        run(trainer(box_tree, out), clock, kill_at)
+    with pytest.raises(InputError, match='its run is still in stage'):
+        restore(out / 'checkpoint.pt')
+    resumed = trainer(box_tree, out, resume=True)
+    assert 0 < kill_at - resumed.progress.steps <= 3 + train.SETTLE_STEPS
+    run(resumed, clock)
+    assert resumed.progress.miou == whole.progress.miou
+    expected = whole.network.state_dict()
+    for name, value in resumed.network.state_dict().items():
+        assert torch.equal(value, expected[name]), name
 
 
 def test_resuming_another_run_is_refused(trained, box_tree):
     with pytest.raises(InputError, match='settings.*another --out'):
         trainer(box_tree, trained, resume=True, width=8)
+    other = dataclasses.replace(load_tree(box_tree), name='other')
+    with pytest.raises(InputError, match='data boxes, not other'):
+        trainer(box_tree, trained, resume=True, data=other)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(
-    box_tree, tmp_path, monkeypatch
+@pytest.mark.parametrize('step', [7, 12, 13])
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_a_good_checkpoint(
+    box_tree, tmp_path, monkeypatch, clock, step
 ):
-    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 0.0)
-    monkeypatch.setattr(train, 'LOSS_EVERY', 1)
-    run = trainer(box_tree, tmp_path)
-    losses = iter([1.0, 1.0, float('nan')])
+    """The first stage has 13 steps: in it, and at its last step."""
+    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 4.0)
+    calls = itertools.count(1)
     original = train.total_loss
     monkeypatch.setattr(
-        train, 'total_loss', lambda *args: original(*args) * next(losses)
+        train,
+        'total_loss',
+        lambda *args: original(*args) * (float('nan') if next(calls) == step else 1.0),
     )
-    with pytest.raises(InputError, match='diverged.*nan.*last good state'):
-        run.run()
-    weights = load_checkpoint(tmp_path / 'checkpoint.pt')['network']
-    assert all(torch.isfinite(value).all() for value in weights.values())
+    with pytest.raises(InputError, match="diverged in stage 'teacher'.*last good state"):
+        run(trainer(box_tree, tmp_path), clock)
+    content = load_checkpoint(tmp_path / 'checkpoint.pt')
+    assert content['progress']['steps'] < step
+    assert all(torch.isfinite(value).all() for value in content['network'].values())
+
+
+def test_what_cannot_be_trained_is_refused_before_it_starts(box_tree, tmp_path):
+    with pytest.raises(InputError, match='batch norm can learn nothing'):
+        trainer(box_tree, tmp_path, data=load_tree(box_tree, (2, 2)), batch=1)
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(InputError, match='cannot be written'):
+        trainer(box_tree, tmp_path / 'file' / 'out')
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):
