@@ -9,6 +9,7 @@ import json
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mbu_ros.model.catalog import find_model
@@ -69,14 +70,14 @@ def _print(model: Model, costs: list[LayerCost], path: str, file_size: int) -> N
     height, width = model.input_size
     padded = padded_size(height, width, model.depth)
     note = '' if padded == model.input_size else f', padded to {padded[1]}x{padded[0]}'
-    console.print(f'[bold]{model.name}[/bold]  {path}')
+    console.print(f'[bold]{escape(model.name)}[/bold]  {escape(path)}', soft_wrap=True)
     console.print(
         f'U-Net of width {model.width}, depth {model.depth}; input {width}x{height}{note}'
     )
     console.print(
         'classes: '
         + '  '.join(
-            f'[rgb({r},{g},{b})]██[/] {i} {name}'
+            f'[rgb({r},{g},{b})]██[/] {i} {escape(name)}'
             for i, (name, (r, g, b)) in enumerate(zip(model.classes.names, model.classes.colors))
         )
     )
@@ -102,4 +103,6 @@ def _print(model: Model, costs: list[LayerCost], path: str, file_size: int) -> N
     console.print(table)
     console.print(f'file: {file_size:,} bytes; operations count two per multiply-add and plane')
     for key, value in model.training.items():
-        console.print(f'{key}: {value}')
+        if isinstance(value, dict):
+            value = ', '.join(f'{name} {item}' for name, item in value.items())
+        console.print(f'{key}: {value}', markup=False)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from mbu_ros.engine.base import STAGES, Segmentation, check_frame
 from mbu_ros.imaging.resize import resize_frame, resize_mask
@@ -39,6 +39,9 @@ def _matrix(weights: np.ndarray) -> np.ndarray:
 class ReferenceEngine:
     """Runs a model on the CPU with NumPy alone. See `engine.base.Engine`.
 
+    Making one sets the process's BLAS to one thread, and leaves it there: a setting of the whole
+    process cannot be taken back while another engine may need it.
+
     Raises:
         InputError: a frame given to `segment` is not uint8 [H, W, 3], or is empty.
     """
@@ -50,7 +53,7 @@ class ReferenceEngine:
         self._threads = _usable_cores()
         self.device = f'CPU, {self._threads} cores'
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix='rows')
-        self._blas = ThreadpoolController().select(user_api='blas')
+        threadpool_limits(limits=1, user_api='blas')
         self._first = _matrix(model.first.weight)
         self._head = np.ascontiguousarray(model.head.weight.T, dtype=np.float32)
         self._matrices: dict[str, np.ndarray] = {}
@@ -90,10 +93,6 @@ class ReferenceEngine:
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """The network alone: uint8 [H, W, 3] of any size to int32 logits [H, W, classes]."""
-        with self._blas.limit(limits=1):
-            return self._logits(image)
-
-    def _logits(self, image: np.ndarray) -> np.ndarray:
         model = self.model
         height, width = image.shape[:2]
         padded = padded_size(height, width, model.depth)
@@ -187,5 +186,7 @@ def _float_threshold(threshold: np.ndarray) -> np.ndarray:
 
 def _confidence(logits: np.ndarray, scale: float) -> np.ndarray:
     """Softmax of the winning class: int32 [H, W, classes] to float32 [H, W]."""
-    relative = (logits - logits.max(axis=-1, keepdims=True)).astype(np.float32) * scale
+    # In float64: the difference of two int32 may leave int32.
+    exact = logits.astype(np.float64)
+    relative = (exact - exact.max(axis=-1, keepdims=True)).astype(np.float32) * scale
     return 1 / np.exp(relative).sum(axis=-1)

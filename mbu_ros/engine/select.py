@@ -25,7 +25,10 @@ def create_engine(name: str, model: Model) -> tuple[Engine, str]:
     if name == 'reference':
         return ReferenceEngine(model), 'the reference engine was asked for'
     if name == 'cuda':
-        return _create_cuda(model), 'the CUDA engine was asked for'
+        try:
+            return _create_cuda(model), 'the CUDA engine was asked for'
+        except EngineUnavailable as error:
+            raise EngineUnavailable(f'no CUDA engine: {error}; choose auto or reference') from error
     if name != 'auto':
         raise EngineUnavailable(f'no engine {name!r}; choose one of {", ".join(ENGINES)}')
     try:

@@ -128,7 +128,8 @@ def _checked_rows(message: Any, encodings: tuple[str, ...]) -> np.ndarray:
     encoding = message.encoding
     if encoding not in encodings:
         raise InputError(
-            f'image encoding {encoding!r} cannot be used; publish one of {", ".join(encodings)}'
+            f'image encoding {encoding[:40]!r} cannot be used; publish one of '
+            f'{", ".join(encodings)}'
         )
     layout = _LAYOUTS[encoding]
     size = f'{encoding} image of {width}x{height}'

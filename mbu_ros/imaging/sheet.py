@@ -12,6 +12,7 @@ import numpy as np
 
 from mbu_ros.data.sample import ClassMap
 from mbu_ros.errors import InputError
+from mbu_ros.replacing import replacing
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SCALE = 0.45
@@ -155,11 +156,8 @@ def write_image(path: Path, picture: np.ndarray) -> None:
     if picture.ndim == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     encoded = cv2.imencode(path.suffix, picture)[1]
-    _make_folder(path)
-    try:
-        encoded.tofile(path)
-    except OSError as error:
-        raise InputError(f'{path}: cannot be written: {error.strerror}') from error
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded)
 
 
 def _make_folder(path: Path) -> None:

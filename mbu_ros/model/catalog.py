@@ -27,9 +27,12 @@ def find_model(name_or_path: str | Path) -> Path:
     Raises:
         InputError: neither; the text lists the shipped models.
     """
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return path
+    try:
+        path = Path(name_or_path).expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError):  # a name too long for a file, or ~ of an unknown user
+        pass
     models = shipped_models()
     if str(name_or_path) in models:
         return models[str(name_or_path)]

@@ -48,7 +48,10 @@ def save_model(model: Model, path: Path | str) -> None:
         'model': json.dumps(metadata, allow_nan=False),
     }
     with replacing(path) as temporary:
-        save_file(tensors, temporary, header)
+        try:
+            save_file(tensors, temporary, header)
+        except SafetensorError as error:  # its form of an OSError, such as a full disk
+            raise OSError(str(error)) from error
 
 
 def load_model(path: Path | str) -> Model:
@@ -67,7 +70,10 @@ def load_model(path: Path | str) -> Model:
             expected = _expected(metadata)
             # Shapes are compared before data is read, so that a hostile header costs no memory.
             for name in file.keys():
-                _check_shape(path, name, tuple(file.get_slice(name).get_shape()), expected)
+                part = file.get_slice(name)
+                _check_shape(path, name, tuple(part.get_shape()), expected)
+                if part.get_dtype() not in ('I8', 'I32', 'U32'):  # some of which NumPy lacks
+                    raise InputError(f'{path}: tensor {name!r} is {part.get_dtype()}; {REMEDY}')
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, TypeError) as error:
         raise InputError(f'{path}: damaged or not a model file ({error}); {REMEDY}') from error
@@ -96,6 +102,11 @@ def _is_int(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
+def _is_text(value: object) -> bool:
+    """Whether it is text that can be printed; JSON may hold half a surrogate pair."""
+    return isinstance(value, str) and not any('\ud800' <= c <= '\udfff' for c in value)
+
+
 def _check_metadata(path: Path, metadata: object) -> None:
     def require(condition: bool, text: str) -> None:
         if not condition:
@@ -103,14 +114,14 @@ def _check_metadata(path: Path, metadata: object) -> None:
 
     require(isinstance(metadata, dict), 'not an object')
     assert isinstance(metadata, dict)
-    require(isinstance(metadata.get('name'), str), '"name" must be text')
+    require(_is_text(metadata.get('name')), '"name" must be text')
     require(_is_int(metadata.get('width'), 1, MAX_WIDTH), f'"width" must be 1 to {MAX_WIDTH}')
     require(_is_int(metadata.get('depth'), 1, MAX_DEPTH), f'"depth" must be 1 to {MAX_DEPTH}')
     names, colors = metadata.get('classes'), metadata.get('colors')
     require(
         isinstance(names, list)
         and 1 <= len(names) < IGNORE
-        and all(isinstance(name, str) for name in names),
+        and all(_is_text(name) for name in names),
         f'"classes" must be 1 to {IGNORE - 1} names',
     )
     for key, value, count, high in (

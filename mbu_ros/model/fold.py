@@ -90,6 +90,8 @@ def fold_first(
         InputError: a parameter is not finite.
     """
     norm.check('encoder.0.conv1')
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise InputError('encoder.0.conv1 has scales that are not positive numbers')
     offset = (weight.astype(np.int64) * (np.array(mean) - 128)).sum(axis=(1, 2, 3))
     negative = norm.gamma < 0
     folded = np.where(negative[:, None, None, None], -weight, weight).astype(np.int8)
@@ -135,10 +137,12 @@ def fold_head(weight: np.ndarray, scale: float, bias: np.ndarray) -> Head:
     Raises:
         InputError: a parameter is not finite.
     """
-    if not np.isfinite(scale) or not np.isfinite(bias).all():
+    with np.errstate(divide='ignore', invalid='ignore'):
+        exact = (np.asarray(bias, np.float64) / scale - weight.sum(axis=1, dtype=int)) / 2
+    # Beyond this the integers would not fit; no training that went well comes near.
+    if not 0 < scale < np.inf or not (np.abs(exact) < 2**30).all():
         raise InputError(
-            'the head has parameters that are not finite; its training diverged, go back to an '
-            'earlier checkpoint'
+            'the head has parameters that are not finite or out of range; its training diverged, '
+            'go back to an earlier checkpoint'
         )
-    integer = np.rint((np.asarray(bias, np.float64) / scale - weight.sum(axis=1, dtype=int)) / 2)
-    return Head(weight, integer.astype(np.int32), 2 * float(scale))
+    return Head(weight, np.rint(exact).astype(np.int32), 2 * float(scale))

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference engine against convolutions written out as loops over integers."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.errors import InputError
@@ -160,3 +163,24 @@ def test_non_contiguous_frames_are_taken():
     np.testing.assert_array_equal(
         engine.segment([flipped])[0].labels, engine.segment([flipped.copy()])[0].labels
     )
+
+
+def test_engines_and_threads_do_not_disturb_each_other():
+    frame = np.random.default_rng(12).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    engines = [ReferenceEngine(random_model(seed=seed)) for seed in range(2)]
+    expected = [engine.segment([frame])[0].labels for engine in engines]
+    assert not np.array_equal(*expected)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda i: engines[i % 2].segment([frame])[0].labels, range(24)))
+    for i, labels in enumerate(results):
+        np.testing.assert_array_equal(labels, expected[i % 2])
+    blas = [info['num_threads'] for info in threadpool_info() if info['user_api'] == 'blas']
+    assert set(blas) == {1}
+
+
+def test_a_closed_engine_refuses_and_may_be_closed_again():
+    engine = ReferenceEngine(random_model())
+    engine.close()
+    engine.close()
+    with pytest.raises(RuntimeError):
+        engine.segment([np.zeros((64, 80, 3), np.uint8)])

@@ -102,9 +102,11 @@ def test_rgb8_is_not_copied():
     ],
 )
 def test_sixteen_bits_scale_to_eight(converter, encoding, order, padding, big_endian):
-    # 257 * v is the 16-bit number that stands for v exactly; a grey level may be cut off.
-    values = pixels(channels=len(order))
-    stored = (values[..., order].astype(np.uint16) * 257).astype('>u2' if big_endian else '<u2')
+    # 257 * v is the 16-bit number that stands for v exactly, its bytes alike: a little less, so
+    # that the order of the bytes shows. A grey level may be cut off.
+    values = np.maximum(pixels(channels=len(order)), 1)
+    stored = values[..., order].astype(np.uint16) * 257 - 100
+    stored = stored.astype('>u2' if big_endian else '<u2')
     result = to_rgb(image(encoding, stored, 6, padding=padding, big_endian=big_endian))
     assert result.dtype == np.uint8 and result.shape == (4, 6, 3)
     expected = np.broadcast_to(values[..., :3], result.shape)
@@ -195,7 +197,7 @@ def test_unknown_encodings_name_those_that_work():
     for encoding in ('', 'rgb', 'RGB8', '8UC3', '32FC1', '16UC1', 'nv24', 'jpeg', 'é' * 100):
         with pytest.raises(InputError, match='rgb8, bgr8') as caught:
             to_rgb(image(encoding, pixels(), 6))
-        assert repr(encoding) in str(caught.value)
+        assert repr(encoding[:40]) in str(caught.value)
     with pytest.raises(InputError, match='mono8, 8UC1'):
         to_label(image('rgb8', pixels(), 6))
 
