@@ -7,7 +7,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from mbu_ros import __version__
@@ -47,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     2 stands for input that cannot be used, as it does for argparse.
     """
+    if threading.current_thread() is threading.main_thread():
+        # As Ctrl-C: what was started is stopped, and what is half written removed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     selected = next((argument for argument in arguments if argument in COMMANDS), None)
     try:

@@ -20,11 +20,13 @@ from mbu_ros.commands.bag import write_bag
 from mbu_ros.data.sources import Source, folder_source, scene_source, video_source
 from mbu_ros.engine.select import ENGINES
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.live import LOG_FOLDER, LiveRun, LiveRunError, run_live
+from mbu_ros.evaluation.live import LOG_FOLDER, LiveRun, LiveRunError, check_run, run_live
 from mbu_ros.evaluation.report import print_report
 
 MODES = ('recorded', 'fixed', 'acknowledged')
 SCENES = 60
+MARKER = '.made_by_mbu_demo'
+"""File in a bag that the next demonstration may replace."""
 MAX_FRAMES = 200
 """Of a video or folder: a demonstration should neither take long nor fill the disk."""
 
@@ -49,20 +51,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help=f'at most N frames of --video or --images (default: {MAX_FRAMES})',
     )
-    parser.add_argument('--model', default='synthetic', metavar='NAME_OR_PATH')
+    parser.add_argument(
+        '--model',
+        default='synthetic',
+        metavar='NAME_OR_PATH',
+        help='a shipped model or a file (default: %(default)s)',
+    )
     parser.add_argument('--engine', choices=ENGINES, default='auto')
     parser.add_argument('--image-topic', metavar='TOPIC', help='images of --bag')
     parser.add_argument('--label-topic', metavar='TOPIC', help='labels of --bag')
     parser.add_argument(
         '--mode',
         choices=MODES,
-        default='recorded',
         help='recorded: at the rate of the bag, so frames may be dropped (default). fixed: --rate '
-        'images a second. acknowledged: each image when the mask of the one before has come',
+        'images a second. acknowledged: each image when the mask of the one before has come '
+        '(default for --images, which are no film)',
     )
     parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='of --mode fixed')
     parser.add_argument(
-        '--out', type=Path, default=Path('demo_output'), metavar='DIR', help='for all that is made'
+        '--out',
+        type=Path,
+        default=Path('demo_output'),
+        metavar='DIR',
+        help='for all that is made (default: %(default)s)',
     )
 
 
@@ -70,6 +81,9 @@ def run(args: argparse.Namespace) -> int:
     """Make the bag where needed, run everything, show the report and where the pictures are."""
     if args.limit < 1:
         raise InputError(f'--limit is {args.limit}; it must be at least 1')
+    if not 0.01 <= args.rate <= 10000:
+        raise InputError(f'--rate is {args.rate}; it must be 0.01 to 10000 Hz')
+    check_run(args.model)  # before anything is made
     console = Console()
     bag, source = (args.bag, '') if args.bag else _make_bag(args)
     started = time.time()
@@ -78,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         model=args.model,
         report=args.out,
         engine=args.engine,
-        mode=args.mode,
+        mode=args.mode or ('acknowledged' if args.images else 'recorded'),
         rate_hz=args.rate,
         image_topic=args.image_topic,
         label_topic=args.label_topic,
@@ -91,6 +105,11 @@ def run(args: argparse.Namespace) -> int:
         print(f'mbu: {error}', file=sys.stderr)
         return 1
     print_report(report, console)
+    if report['frames_dropped'] > report['frames_out']:
+        console.print(
+            'Most frames were dropped: the model is slower here than the camera. '
+            '`mbu demo --mode acknowledged` waits for each.'
+        )
     for path in sorted(args.out.iterdir()):
         if path.is_file() and path.stat().st_mtime >= started:
             print(path)
@@ -100,11 +119,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _make_bag(args: argparse.Namespace) -> tuple[Path, str]:
     """Path of a new bag, and what is in it."""
-    path = args.out / 'bag'
-    if (path / 'metadata.yaml').is_file():  # of an earlier demonstration
-        shutil.rmtree(path)
     source = _open_source(args)
+    path = args.out / 'bag'
+    if (path / MARKER).is_file() and not path.is_symlink():
+        shutil.rmtree(path)
     write_bag(path, source)
+    (path / MARKER).touch()
     return path, source.name
 
 

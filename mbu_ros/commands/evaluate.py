@@ -55,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, show the report and write what was asked for."""
+    if args.json and args.json.is_dir():  # said before the work, not after it
+        raise InputError(f'--json {args.json} is a folder; name a file')
     console = Console()
     model = load_model(find_model(args.model))
     source = _open_source(args)
@@ -92,7 +94,7 @@ def _open_source(args: argparse.Namespace) -> Source:
             raise InputError('--image-topic and --label-topic go with --bag')
         split = args.split or 'val'
         if args.scenes:
-            return scene_split_source(split, args.scenes)
+            return scene_split_source(split, min(args.scenes, args.limit or args.scenes))
         return tree_source(args.data, split, args.limit)
     if args.split:
         raise InputError('--split goes with --data and --scenes; a bag has no splits')

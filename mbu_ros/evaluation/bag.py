@@ -150,6 +150,7 @@ class BagReader:
         """Stamp, image message and label message, in the order of the images."""
         waiting: deque[tuple[int, object]] = deque()
         labels: dict[int, object] = {}
+        unmatched = 0
 
         def ready(most: int) -> Iterator[tuple[int, object, object | None]]:
             while waiting and (len(waiting) > most or waiting[0][0] in labels):
@@ -170,8 +171,18 @@ class BagReader:
                 labels[stamp_nanoseconds(decoded)] = decoded
                 if len(labels) > 2 * WINDOW:  # the oldest one's image was lost
                     del labels[next(iter(labels))]
+                    unmatched += 1
             yield from ready(window)
         yield from ready(0)
+        unmatched += len(labels)
+        if unmatched:
+            LOGGER.warning(
+                '%s: %d labels in %s have no image of their stamp within %d frames of them',
+                self.path,
+                unmatched,
+                self.label_topic,
+                WINDOW,
+            )
 
     def _skip(self, where: str, error: InputError) -> None:
         self.skipped += 1

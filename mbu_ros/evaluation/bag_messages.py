@@ -7,6 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mbu_ros.errors import InputError
 from mbu_ros.evaluation.bag_format import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
@@ -44,7 +45,10 @@ def make_image(header: object, pixels: np.ndarray, encoding: str) -> object:
 
 def make_compressed_image(header: object, pixels: np.ndarray) -> object:
     """A sensor_msgs/CompressedImage, JPEG, of RGB pixels, uint8 [H, W, 3]."""
-    encoded = cv2.imencode('.jpg', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
+    done, encoded = cv2.imencode('.jpg', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    if not done:
+        height, width = pixels.shape[:2]
+        raise InputError(f'a {width}x{height} image does not fit a JPEG; write it raw')
     return _message(COMPRESSED_IMAGE, header=header, format='jpeg', data=encoded.reshape(-1))
 
 

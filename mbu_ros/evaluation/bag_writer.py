@@ -79,8 +79,8 @@ class BagWriter:
             raise InputError(
                 f'no image format {image_format!r}; choose one of {", ".join(FORMATS)}'
             )
-        if not rate_hz > 0:
-            raise InputError(f'a rate of {rate_hz} Hz is not possible; it must be above 0')
+        if not 0.01 <= rate_hz <= 10000:
+            raise InputError(f'a rate of {rate_hz} Hz is not possible; it must be 0.01 to 10000')
         self.path = Path(path)
         self.frames = 0
         self._storage = STORAGES[storage]

@@ -59,7 +59,7 @@ PARAMETERS = {
     'label_topic': (LABEL_TOPIC, 'Labels (mono8) with the stamps of their images; empty: none.'),
     'image_topic': (IMAGE_TOPIC, 'The camera, for the pictures of the report.'),
     'model': ('synthetic', 'Shipped model or model file that the node runs; it names the classes.'),
-    'node': ('segment', 'Name of the segment node, as in its diagnostics.'),
+    'node': ('segment', 'Name of the segment node, with its namespace if it has one.'),
     'source': ('', 'What is played, for the report; empty: the camera topic.'),
     'report': ('', 'Folder for report.json, frames.csv and pictures; empty: none.'),
     'json': ('', 'File for the report as JSON; empty: none.'),
@@ -206,6 +206,12 @@ class Evaluator(Node):
         print_report(report)
         if self._live.unusable_labels:
             print(f'{self._live.unusable_labels} labels could not be used, see the warnings')
+        if self._live.repeated:
+            print(
+                f'{self._live.repeated} messages had the stamp of a frame that was evaluated '
+                'already, and were left out; check that the camera stamps each image, and that '
+                'one node runs'
+            )
         if settings.json:
             write_json(settings.json, report)
         if settings.report:

@@ -64,6 +64,18 @@ class LiveRun:
     source: str = ''
 
 
+def check_run(model: str) -> Path:
+    """The model's file; InputError where it is unusable, or where no ROS node can run."""
+    if importlib.util.find_spec('rclpy') is None:
+        raise InputError(
+            "rclpy is not installed, so no ROS node can run: pip install '.[ros]' in this "
+            "package's source folder, or source a ROS 2 installation first"
+        )
+    path = find_model(model)
+    load_model(path)
+    return path
+
+
 def run_live(run: LiveRun) -> dict:
     """Play a bag through the node, evaluate its masks, and return the report.
 
@@ -73,13 +85,8 @@ def run_live(run: LiveRun) -> dict:
         InputError: ROS 2 is missing, or bag or model cannot be used, alone or together.
         LiveRunError: a process failed.
     """
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError(
-            'rclpy is not installed, so no ROS node can run; pip install "mbu_ros[ros]", or '
-            'source a ROS 2 installation first'
-        )
+    model = check_run(run.model)
     reader = BagReader(run.bag, run.image_topic, run.label_topic)
-    model = find_model(run.model)
     check_classes(reader.classes, load_model(model).classes)
     report = run.report / 'report.json'
     logs = run.report / LOG_FOLDER
@@ -120,6 +127,8 @@ def _commands(run: LiveRun, reader: BagReader, model: Path) -> dict[str, list[st
         'bag': str(run.bag),
         'mode': run.mode,
         'rate_hz': float(run.rate_hz),
+        # A bag may also hold masks and diagnostics of a node that ran when it was recorded.
+        'topics': ','.join(filter(None, (reader.image_topic, reader.label_topic))),
         'image_topic': reader.image_topic,
         'decompress': decompress,
         'ack_timeout': ACK_TIMEOUT,
@@ -146,18 +155,24 @@ def _commands(run: LiveRun, reader: BagReader, model: Path) -> dict[str, list[st
 
 
 def _ros_arguments(parameters: Mapping[str, object]) -> list[str]:
-    # ROS reads values as YAML, of which JSON is a part: a quoted path stays a path, whatever it is.
-    pairs = (f'{name}:={json.dumps(value)}' for name, value in parameters.items())
+    # ROS reads values as YAML, where JSON's quotes keep a path a path, whatever it is.
+    pairs = (
+        f'{name}:={json.dumps(value, ensure_ascii=False)}' for name, value in parameters.items()
+    )
     return ['--ros-args', *(part for pair in pairs for part in ('-p', pair))]
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with ROS kept to this machine and to itself unless the user chose otherwise."""
-    environment = dict(os.environ, PYTHONUNBUFFERED='1')
-    environment.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    if 'ROS_DOMAIN_ID' not in environment:
-        environment['ROS_DOMAIN_ID'] = str(_unused_domain())
-    return environment
+    """Ours, with ROS kept to this machine and to a domain of its own.
+
+    In the user's own domain, a robot or another such run would mix with this one.
+    """
+    return dict(
+        os.environ,
+        PYTHONUNBUFFERED='1',
+        ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
+        ROS_DOMAIN_ID=str(_unused_domain()),
+    )
 
 
 def _unused_domain() -> int:

@@ -50,15 +50,18 @@ class LiveEvaluation:
         evaluation: as given.
         masks: masks received.
         unusable_labels: labels of another size than their mask, or with values that are no class.
+        repeated: images, labels and masks with the stamp of a frame that was counted already.
     """
 
     def __init__(self, evaluation: Evaluation, *, images: bool, labels: bool) -> None:
         self.evaluation = evaluation
         self.masks = 0
         self.unusable_labels = 0
+        self.repeated = 0
         self._images = images
         self._labels = labels
         self._pending: dict[int, _Frame] = {}
+        self._counted: set[int] = set()
         self._arrivals: dict[int, float] = {}
         self._start: int | None = None
         self._bytes = 0
@@ -84,7 +87,7 @@ class LiveEvaluation:
         Its latency counts from the receipt of the image, or of the label if that came first; it is
         unknown where the mask was received before both.
         """
-        self.masks += 1
+        self.masks += stamp not in self._counted
         self._put(stamp, mask=mask, mask_time=now)
 
     def flush(self) -> None:
@@ -93,6 +96,9 @@ class LiveEvaluation:
             self._count(stamp)
 
     def _put(self, stamp: int, **parts: object) -> None:
+        if stamp in self._counted:
+            self.repeated += 1
+            return
         self._start = stamp if self._start is None else self._start
         before = self._pending.get(stamp, _Frame())
         frame = self._pending[stamp] = replace(before, **parts)
@@ -111,6 +117,7 @@ class LiveEvaluation:
         self._bytes -= frame.size
         if frame.mask is None:
             return
+        self._counted.add(stamp)
         arrival = self._arrivals.get(stamp, math.inf)
         latency = (frame.mask_time - arrival) * 1e3 if arrival <= frame.mask_time else None
         image = frame.image

@@ -56,8 +56,9 @@ PARAMETERS = {
         'recorded: as logged. fixed: rate_hz images a second. acknowledged: each image when the '
         'mask of the one before has come.',
     ),
-    'rate_hz': (10.0, 'Images per second in mode fixed.'),
+    'rate_hz': (10.0, 'Images per second in mode fixed; one such period lies between two loops.'),
     'ack_timeout': (10.0, 'Seconds after which a mask is given up in mode acknowledged.'),
+    'topics': ('', 'What to play, separated by commas; empty: all of the bag.'),
     'image_topic': ('', 'The camera; empty: the only image topic of the bag.'),
     'mask_topic': ('segmentation/mask', 'Where masks come in mode acknowledged.'),
     'decompress': (False, 'Send a compressed camera as Image, without /compressed in its topic.'),
@@ -108,21 +109,31 @@ class Player(Node):
         Raises:
             InputError: nobody subscribes, or the bag is damaged; what could be read was played.
         """
-        self._wait_for_subscribers()
-        self.get_logger().info(
-            f'playing {self._reader.frames} images of {self._settings.bag}, '
-            f'mode {self._settings.mode}'
-        )
         try:
+            self._wait_for_subscribers()
+            self.get_logger().info(
+                f'playing {self._reader.frames} images of {self._settings.bag}, '
+                f'mode {self._settings.mode}'
+            )
             self._play_once()
             while self._settings.loop:
+                # The gap between two rounds, of which the bag says nothing.
+                self._spin_until(lambda: False, 1 / self._settings.rate_hz)
                 self._play_once()
         finally:
             self._finish()
 
     def _make_publishers(self) -> dict[str, Publisher]:
         publishers = {}
+        wanted = {name.strip() for name in self._settings.topics.split(',') if name.strip()}
+        for name in sorted(wanted - set(self._reader.topics)):
+            raise InputError(
+                f'no topic {name} in {self._settings.bag}; there are '
+                f'{", ".join(self._reader.topics)}'
+            )
         for topic, (kind, _) in self._reader.topics.items():
+            if wanted and topic not in wanted | {self._camera}:
+                continue
             if topic == self._camera and self._decompress:
                 publishers[topic] = self.create_publisher(Image, raw_topic(topic), RELIABLE)
                 continue
@@ -168,6 +179,8 @@ class Player(Node):
                 logged_start = message.time if logged_start is None else logged_start
                 if self._settings.mode == 'recorded':
                     self._wait_until(start + (message.time - logged_start) / SECOND)
+                if message.topic == self._camera:
+                    self._acknowledged = None  # the mask before may have the same stamp
                 self._send(message)
             images += any(message.topic == self._camera for message in group)
             if self._settings.mode == 'acknowledged':

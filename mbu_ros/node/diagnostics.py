@@ -45,7 +45,9 @@ class Diagnostics:
         self._node = node
         self._topic = topic
         self._statistics = statistics
-        self._engine = engine_status(node.get_name(), engine, reason, model_file)
+        # With the namespace, so that the nodes of two robots can be told apart.
+        self._name = node.get_fully_qualified_name().lstrip('/')
+        self._engine = engine_status(self._name, engine, reason, model_file)
         self._before = FrameSummary()
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
         # Steady time: a simulation that stands still must not silence the diagnostics.
@@ -67,7 +69,7 @@ class Diagnostics:
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.status = [
-            frames_status(self._node.get_name(), summary, fine, text, self._engine.hardware_id),
+            frames_status(self._name, summary, fine, text, self._engine.hardware_id),
             self._engine,
         ]
         self._publisher.publish(message)

@@ -44,7 +44,9 @@ class ImageSubscription:
         self._node = node
         self._topic = node.resolve_topic_name('image')
         self._reliability = settings.reliability
+        self._on_image = on_image
         self._on_lost = on_lost
+        self._received = False
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=settings.queue_depth,
@@ -54,14 +56,14 @@ class ImageSubscription:
             self._subscription = node.create_subscription(
                 Image,
                 'image',
-                on_image,
+                self._take_image,
                 qos,
                 event_callbacks=SubscriptionEventCallbacks(
                     incompatible_qos=self._on_incompatible, message_lost=self._on_message_lost
                 ),
             )
         except UnsupportedEventTypeError:  # by some middleware; rclpy's default events remain
-            self._subscription = node.create_subscription(Image, 'image', on_image, qos)
+            self._subscription = node.create_subscription(Image, 'image', self._take_image, qos)
         self._patience = node.create_timer(
             PATIENCE_SECONDS, self._check_publisher, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -70,6 +72,10 @@ class ImageSubscription:
         """Unsubscribe."""
         self._node.destroy_timer(self._patience)
         self._node.destroy_subscription(self._subscription)
+
+    def _take_image(self, message: Image) -> None:
+        self._received = True
+        self._on_image(message)
 
     def _on_incompatible(self, event: object) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
@@ -96,7 +102,7 @@ class ImageSubscription:
 
     def _check_publisher(self) -> None:
         self._patience.cancel()
-        if self._node.count_publishers(self._topic):
+        if self._received or self._node.count_publishers(self._topic):
             return
         own = self._node.get_publisher_names_and_types_by_node(
             self._node.get_name(), self._node.get_namespace()

@@ -53,6 +53,16 @@ def test_labels_go_with_the_mask_of_their_stamp():
     assert live.evaluation.confusion.counts.tolist() == [[24, 0], [0, 24]]
 
 
+def test_a_second_mask_of_a_frame_counts_nowhere():
+    live = make()
+    for _ in range(2):
+        live.add_label(1, ONES, 0.0)
+        live.add_mask(1, ONES, 0.1)
+    live.flush()
+    assert len(live.evaluation.records) == live.masks == live.seen == 1
+    assert live.repeated == 2
+
+
 @pytest.fixture
 def little_memory(monkeypatch):
     """Room for the labels of ten frames."""

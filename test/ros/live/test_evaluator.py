@@ -116,7 +116,7 @@ def test_no_mask_is_one_error_that_says_what_to_check(peer, start_node, model_fi
 
 
 def test_it_ends_with_another_player_that_never_says_so(
-    peer, start_node, model_file, tmp_path, make_samples, stamps
+    peer, start_node, wait_until, model_file, tmp_path, make_samples, stamps
 ):
     masks = peer.node.create_publisher(Image, 'segmentation/mask', 10)
     evaluator = start_node(
@@ -129,6 +129,7 @@ def test_it_ends_with_another_player_that_never_says_so(
         },
     )
     images = peer.publisher(Image, '/camera/image_raw')
+    wait_until(masks.get_subscription_count, 'a subscription to the masks')
     for stamp, sample in zip(stamps(3), make_samples(3)):
         images.publish(message(stamp, sample.image, 'rgb8'))
         masks.publish(message(stamp, np.zeros((60, 80), np.uint8), 'mono8'))

@@ -9,18 +9,23 @@ import numpy as np
 import pytest
 
 from mbu_ros.cli import main
+from mbu_ros.commands.demo import MARKER
 from mbu_ros.data.files import read_label
 from mbu_ros.data.sample import ClassMap
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation import live
 from mbu_ros.evaluation.bag import BagReader
+from mbu_ros.evaluation.bag_format import IMAGE
+from mbu_ros.evaluation.bag_messages import make_header, make_image
+from mbu_ros.evaluation.bag_writer import BagWriter
 from mbu_ros.evaluation.live import LiveRun, LiveRunError, run_live
 from mbu_ros.evaluation.metrics import ConfusionMatrix
 from mbu_ros.imaging.sheet import write_image
 from mbu_ros.model.file import load_model
 
 COUNT = 10
+START = 1_700_000_000_000_000_000
 needs_ros = pytest.mark.skipif(
     importlib.util.find_spec('rclpy') is None, reason='rclpy comes with ROS 2 or mbu_ros[ros]'
 )
@@ -43,9 +48,8 @@ def processes(monkeypatch):
 @needs_ros
 @pytest.mark.parametrize('image_format, storage', [('raw', 'mcap'), ('jpeg', 'sqlite3')])
 def test_live_and_offline_masks_of_a_bag_are_identical(
-    tmp_path, monkeypatch, processes, make_samples, write_bag, model_file, image_format, storage
+    tmp_path, processes, make_samples, write_bag, model_file, image_format, storage
 ):
-    monkeypatch.delenv('ROS_DOMAIN_ID', raising=False)  # run_live finds an unused one
     model = load_model(model_file)
     bag = write_bag(
         tmp_path / 'bag',
@@ -111,6 +115,46 @@ def test_demo_on_own_images_ends_with_a_table_and_pictures(
 
 
 @needs_ros
+def test_masks_that_a_bag_holds_are_not_taken_for_the_nodes(
+    tmp_path, make_samples, model_file
+):
+    model = load_model(model_file)
+    stale = np.zeros((60, 80), np.uint8)
+    with BagWriter(tmp_path / 'bag', start=START, classes=model.classes) as writer:
+        for sample in make_samples(3):
+            writer.write(sample)
+            stamp = START + round(sample.time * 1e9)
+            header = make_header(stamp)
+            image = make_image(header, stale, 'mono8')
+            writer._add('/segmentation/mask', IMAGE, stamp, image)
+    run = LiveRun(
+        bag=tmp_path / 'bag',
+        model=str(model_file),
+        report=tmp_path / 'report',
+        engine='reference',
+        mode='acknowledged',
+        save_masks=tmp_path / 'masks',
+    )
+    report = run_live(run)
+    assert (report['frames_in'], report['frames_out'], report['frames_dropped']) == (3, 3, 0)
+    assert all(read_label(path, 5).any() for path in (tmp_path / 'masks').iterdir())
+
+
+@needs_ros
+def test_a_demo_replaces_its_own_bag_only(tmp_path, make_samples, write_bag, model_file, capsys):
+    write_image(tmp_path / 'images' / 'a.png', make_samples(1)[0].image)
+    out = tmp_path / 'out'
+    arguments = ['demo', '--images', str(tmp_path / 'images'), '--out', str(out)]
+    arguments += ['--model', str(model_file)]
+    assert main(arguments) == 0
+    assert main(arguments) == 0  # its own is made anew
+    (out / 'bag' / MARKER).unlink()
+    assert main(arguments) == 2
+    assert 'exists already' in capsys.readouterr().err
+    assert (out / 'bag' / 'metadata.yaml').exists()
+
+
+@needs_ros
 def test_a_node_that_cannot_start_ends_the_run(
     tmp_path, processes, make_samples, write_bag, model_file
 ):
@@ -147,5 +191,5 @@ def test_a_report_folder_that_cannot_be_made_is_one_error(
 
 def test_without_ros_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(live.importlib.util, 'find_spec', lambda name: None)
-    with pytest.raises(InputError, match=r'mbu_ros\[ros\]'):
+    with pytest.raises(InputError, match='rclpy is not installed.*pip install'):
         run_live(LiveRun(tmp_path / 'bag', 'synthetic', tmp_path / 'report'))
