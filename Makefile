@@ -7,20 +7,21 @@
 #   make lint    style
 #   make clean   remove what make made
 
-PYTHON ?= python3
-VENV ?= .venv
-MODEL ?= synthetic
-ENGINE ?= auto
-TORCH ?= yes
-OUT ?= demo_output
+# Not ?=, which would take them from the environment too.
+PYTHON = python3
+VENV = .venv
+MODEL = synthetic
+ENGINE = auto
+TORCH = yes
+OUT = demo_output
 
 BIN := $(VENV)/bin
-DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)")$(if $(BAG),--bag "$(BAG)")$(if $(IMAGES),--images "$(IMAGES)")
+DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BAG),--bag "$(BAG)") $(if $(IMAGES),--images "$(IMAGES)")
 
 .PHONY: demo test lint clean
 
 demo: $(VENV)/.demo
-	$(BIN)/mbu demo $(DEMO_INPUT) --model "$(MODEL)" --engine "$(ENGINE)" --out "$(OUT)"
+	$(BIN)/mbu demo --model "$(MODEL)" --engine "$(ENGINE)" --out "$(OUT)" $(strip $(DEMO_INPUT))
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
@@ -45,4 +46,5 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info $(OUT)
+	rm -rf .venv build dist *.egg-info demo_output .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

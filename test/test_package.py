@@ -31,7 +31,9 @@ def prefix(tmp_path_factory):
     )
     (wheel,) = folder.glob('*.whl')
     prefix = folder / 'prefix'
-    subprocess.run([*pip, 'install', '--no-deps', '--prefix', prefix, wheel], check=True)
+    # --ignore-installed: or pip would uninstall the package from the environment of these tests.
+    install = [*pip, 'install', '--no-deps', '--ignore-installed', '--prefix', prefix, wheel]
+    subprocess.run(install, check=True)
     return prefix
 
 
