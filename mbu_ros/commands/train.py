@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from mbu_ros.commands.arguments import DefaultsFormatter
 from mbu_ros.commands.data_arguments import add_data_arguments, load_data, require_torch
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import save_model
@@ -21,7 +22,7 @@ from mbu_ros.model.file import save_model
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this subcommand's arguments."""
-    parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    parser.formatter_class = DefaultsFormatter
     add_data_arguments(parser, required=True)
     parser.add_argument('--out', type=Path, required=True, help='folder for checkpoint and model')
     parser.add_argument('--name', help='name of the model (default: that of the data)')

@@ -3,6 +3,7 @@
 """Image messages to arrays and back: every encoding on hand-made pixels, and what is refused."""
 
 import array
+import struct
 import sys
 import types
 
@@ -190,6 +191,16 @@ def test_compressed_refuses_what_cannot_be_decoded():
     ]:
         with pytest.raises(InputError, match=words):
             to_rgb(compressed(content))
+
+
+def test_compressed_keeps_the_size_that_the_camera_sent():
+    content = cv2.imencode('.jpg', np.zeros((16, 32, 3), np.uint8))[1].tobytes()
+    # Exif with one entry: orientation (0x112), 16 bits, one value, 6 for a quarter turn.
+    entry = struct.pack('<HHIHH', 0x112, 3, 1, 6, 0)
+    exif = b'Exif\0\0II*\0' + struct.pack('<IH', 8, 1) + entry + struct.pack('<I', 0)
+    marked = content[:2] + b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif + content[2:]
+    assert cv2.imdecode(np.frombuffer(marked, np.uint8), cv2.IMREAD_COLOR).shape == (32, 16, 3)
+    assert to_rgb(compressed(marked)).shape == (16, 32, 3)
 
 
 def test_unknown_encodings_name_those_that_work():
