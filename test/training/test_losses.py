@@ -32,3 +32,10 @@ def test_distillation_is_zero_only_at_the_teacher():
     # A softmax does not change when all logits of a pixel do.
     torch.testing.assert_close(distillation_loss(teacher + 5, teacher), torch.tensor(0.0))
     assert distillation_loss(torch.randn(2, 4, 3, 3), teacher) > 0
+
+
+def test_distillation_softens_both_and_keeps_the_size_of_gradients():
+    student, teacher = torch.tensor([[[[1.0]], [[-1.0]]]]), torch.tensor([[[[3.0]], [[0.0]]]])
+    p, q = torch.sigmoid(torch.tensor(3.0 / 2)), torch.sigmoid(torch.tensor(2.0 / 2))
+    divergence = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+    torch.testing.assert_close(distillation_loss(student, teacher), 4 * divergence)
