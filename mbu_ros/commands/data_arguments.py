@@ -8,8 +8,16 @@ import argparse
 import importlib.util
 
 from mbu_ros.commands.arguments import count, size
+from mbu_ros.data.tree import DataTree
 from mbu_ros.errors import InputError
-from mbu_ros.training.datasets import TrainingData, load_tree, render_scenes
+from mbu_ros.training.datasets import (
+    Split,
+    TrainingData,
+    load_split,
+    load_tree,
+    render_scenes,
+    render_split,
+)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -40,6 +48,13 @@ def require_torch() -> None:
             "training and export need PyTorch, which is not installed: pip install -e '.[torch]' "
             "in this package's source folder, or pip install torch"
         )
+
+
+def load_val(args: argparse.Namespace, size: tuple[int, int]) -> Split:
+    """The val split alone of the data that the arguments name, at (height, width)."""
+    if args.data:
+        return load_split(DataTree(args.data), 'val', size)
+    return render_split('val', args.val_scenes, size, args.scene_seed)
 
 
 def load_data(args: argparse.Namespace) -> TrainingData:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mbu_ros.commands.data_arguments import add_data_arguments, load_data, require_torch
+from mbu_ros.commands.data_arguments import add_data_arguments, load_val, require_torch
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import save_model
 
@@ -29,14 +29,13 @@ def run(args: argparse.Namespace) -> int:
     save_model(model, args.out)
     print(f'wrote {args.out}')
     if args.data or args.scenes:
-        args.size = args.size or model.input_size
-        if args.size != model.input_size:
+        if args.size not in (None, model.input_size):
             height, width = model.input_size
             raise InputError(f"--size must be the model's own {width}x{height}, or left out")
-        data = load_data(args)
-        share = agreement(network, model, data.val)
+        val = load_val(args, model.input_size)
+        share = agreement(network, model, val)
         print(
             f'trained and integer network agree on {100 * share:.4f}% of the pixels of '
-            f'{len(data.val)} val frames'
+            f'{len(val)} val frames'
         )
     return 0

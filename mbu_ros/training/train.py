@@ -129,7 +129,7 @@ class Trainer:
             self.progress.stage += 1
             self.progress.elapsed = 0.0
             self._saved = {}
-            self._save(None, None)
+            self._save()
             ended(stage.name, self.progress.miou[stage.name])
         self.network.set_precision(Precision.QUANTIZED)
         return self.network.eval()
@@ -178,7 +178,7 @@ class Trainer:
             if ending:
                 break
             if saving:
-                self._save(optimizer, scaler)
+                self._save(optimizer=optimizer.state_dict(), scaler=scaler.state_dict())
                 last_save = now
         self._settle()
 
@@ -223,40 +223,35 @@ class Trainer:
                 'lower --learning-rate'
             )
 
-    def _save(
-        self, optimizer: torch.optim.Optimizer | None, scaler: torch.amp.GradScaler | None
-    ) -> None:
-        content: dict[str, Any] = {
+    def _identity(self) -> dict[str, Any]:
+        """What a run that goes on from a checkpoint must have in common with the one it is of."""
+        return {
             'settings': self.settings.as_dict(),
             'data': self.data.name,
+            'source': self.data.source,
             'frames': len(self.data.train),
             'device': self.device.type,
             'classes': list(self.data.classes.names),
-            'colors': [list(color) for color in self.data.classes.colors],
-            'source': self.data.source,
             'input_size': list(self.data.train.images.shape[1:3]),
+        }
+
+    def _save(self, **states: dict) -> None:
+        """Write the checkpoint; within a stage, with the states of optimizer and scaler."""
+        content: dict[str, Any] = {
+            **self._identity(),
+            'colors': [list(color) for color in self.data.classes.colors],
             'mean': list(self.mean),
             'progress': vars(self.progress),
             'network': self.network.state_dict(),
             'teacher': None if self.teacher is None else self.teacher.state_dict(),
             'generator': self._generator.get_state(),
+            **states,
         }
-        if optimizer is not None and scaler is not None:
-            content['optimizer'] = optimizer.state_dict()
-            content['scaler'] = scaler.state_dict()
         save_checkpoint(self.checkpoint_path, content)
 
     def _restore(self) -> None:
         content = load_checkpoint(self.checkpoint_path)
-        for name, here in (
-            ('settings', self.settings.as_dict()),
-            ('data', self.data.name),
-            ('source', self.data.source),
-            ('frames', len(self.data.train)),
-            ('device', self.device.type),
-            ('classes', list(self.data.classes.names)),
-            ('input_size', list(self.data.train.images.shape[1:3])),
-        ):
+        for name, here in self._identity().items():
             if content[name] != here:
                 raise InputError(
                     f'{self.checkpoint_path} is of a run with {name} {content[name]}, not {here}; '
