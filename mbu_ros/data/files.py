@@ -20,7 +20,7 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing or no readable image.
     """
-    image = _decode(path, cv2.IMREAD_COLOR)
+    image = _decode(path, _read(path), cv2.IMREAD_COLOR)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -31,8 +31,9 @@ def read_label(path: Path, classes: int) -> np.ndarray:
         InputError: the file is missing, unreadable, of another type, or holds a value that is
             neither a class index nor 255 (unlabelled).
     """
-    label = _decode(path, cv2.IMREAD_UNCHANGED)
-    _refuse_few_bits(path)
+    encoded = _read(path)
+    label = _decode(path, encoded, cv2.IMREAD_UNCHANGED)
+    _refuse_few_bits(path, encoded[:25].tobytes())
     if label.ndim != 2 or label.dtype != np.uint8:
         raise InputError(
             f'{path}: a label must be an 8-bit image of one channel, this has shape '
@@ -61,10 +62,8 @@ def list_images(folder: Path) -> list[Path]:
     return paths
 
 
-def _refuse_few_bits(path: Path) -> None:
+def _refuse_few_bits(path: Path, header: bytes) -> None:
     """Refuse a PNG of 1, 2 or 4 bits a pixel: OpenCV scales its values to 0 to 255, unasked."""
-    with open(path, 'rb') as file:
-        header = file.read(25)
     if header.startswith(b'\x89PNG') and header[24] < 8:
         raise InputError(
             f'{path}: a label must have 8 bits per pixel, this PNG has {header[24]}; save it as '
@@ -72,11 +71,14 @@ def _refuse_few_bits(path: Path) -> None:
         )
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def _read(path: Path) -> np.ndarray:
     try:
-        encoded = np.fromfile(path, dtype=np.uint8)
+        return np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise InputError(f'{path}: cannot be read: {error.strerror}') from error
+
+
+def _decode(path: Path, encoded: np.ndarray, flags: int) -> np.ndarray:
     # imdecode refuses an empty buffer with an assertion, where a broken image gives None.
     try:
         image = cv2.imdecode(encoded, flags) if encoded.size else None
