@@ -21,9 +21,9 @@ from mbu_ros.data.sources import Source, folder_source, scene_source, video_sour
 from mbu_ros.engine.select import ENGINES
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live import LOG_FOLDER, LiveRun, LiveRunError, check_run, run_live
+from mbu_ros.evaluation.playback import MODES, check_rate
 from mbu_ros.evaluation.report import print_report
 
-MODES = ('recorded', 'fixed', 'acknowledged')
 SCENES = 60
 MARKER = '.made_by_mbu_demo'
 """File in a bag that the next demonstration may replace."""
@@ -81,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the bag where needed, run everything, show the report and where the pictures are."""
     if args.limit < 1:
         raise InputError(f'--limit is {args.limit}; it must be at least 1')
-    if not 0.01 <= args.rate <= 10000:
-        raise InputError(f'--rate is {args.rate}; it must be 0.01 to 10000 Hz')
+    check_rate(args.rate)
     check_run(args.model)  # before anything is made
     console = Console()
     bag, source = (args.bag, '') if args.bag else _make_bag(args)

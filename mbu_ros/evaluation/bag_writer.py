@@ -38,6 +38,7 @@ from mbu_ros.evaluation.bag_messages import (
     make_header,
     make_image,
 )
+from mbu_ros.evaluation.playback import check_rate
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 FORMATS = ('raw', 'jpeg')
@@ -79,8 +80,7 @@ class BagWriter:
             raise InputError(
                 f'no image format {image_format!r}; choose one of {", ".join(FORMATS)}'
             )
-        if not 0.01 <= rate_hz <= 10000:
-            raise InputError(f'a rate of {rate_hz} Hz is not possible; it must be 0.01 to 10000')
+        check_rate(rate_hz)
         self.path = Path(path)
         self.frames = 0
         self._storage = STORAGES[storage]

@@ -18,7 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import UInt32
@@ -34,6 +34,7 @@ from mbu_ros.evaluation.evaluate import Evaluation
 from mbu_ros.evaluation.live_evaluation import LiveEvaluation
 from mbu_ros.evaluation.node_state import NodeState
 from mbu_ros.evaluation.parameters import declare
+from mbu_ros.evaluation.player_node import FINISHED_QOS, FINISHED_TOPIC
 from mbu_ros.evaluation.report import print_report, write_json
 from mbu_ros.imaging.messages import to_label, to_rgb
 from mbu_ros.imaging.sheet import write_image
@@ -48,11 +49,6 @@ DIAGNOSTICS_WAIT = 2.5
 """Seconds to wait for diagnostics that include the last frame; they come once a second."""
 
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 PARAMETERS = {
     'mask_topic': ('segmentation/mask', 'The masks to evaluate.'),
@@ -93,7 +89,7 @@ class Evaluator(Node):
         self._listening = False
         self._mask_topic = self.resolve_topic_name(settings.mask_topic)
         self._finished = self.create_subscription(
-            UInt32, 'player/finished', self._take_finished, LATCHED
+            UInt32, FINISHED_TOPIC, self._take_finished, FINISHED_QOS
         )
         self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, RELIABLE)
         self._executor = SingleThreadedExecutor()

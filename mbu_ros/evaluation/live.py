@@ -21,6 +21,7 @@ from mbu_ros.evaluation.bag import BagReader
 from mbu_ros.evaluation.bag_format import COMPRESSED_IMAGE, raw_topic
 from mbu_ros.evaluation.evaluate import check_classes
 from mbu_ros.model.catalog import find_model
+from mbu_ros.model.deployed import Model
 from mbu_ros.model.file import load_model
 
 LOG_FOLDER = 'logs'
@@ -64,16 +65,15 @@ class LiveRun:
     source: str = ''
 
 
-def check_run(model: str) -> Path:
-    """The model's file; InputError where it is unusable, or where no ROS node can run."""
+def check_run(model: str) -> tuple[Path, Model]:
+    """The model and its file; InputError where it is unusable, or where no ROS node can run."""
     if importlib.util.find_spec('rclpy') is None:
         raise InputError(
             "rclpy is not installed, so no ROS node can run: pip install '.[ros]' in this "
             "package's source folder, or source a ROS 2 installation first"
         )
     path = find_model(model)
-    load_model(path)
-    return path
+    return path, load_model(path)
 
 
 def run_live(run: LiveRun) -> dict:
@@ -85,9 +85,9 @@ def run_live(run: LiveRun) -> dict:
         InputError: ROS 2 is missing, or bag or model cannot be used, alone or together.
         LiveRunError: a process failed.
     """
-    model = check_run(run.model)
+    model_file, model = check_run(run.model)
     reader = BagReader(run.bag, run.image_topic, run.label_topic)
-    check_classes(reader.classes, load_model(model).classes)
+    check_classes(reader.classes, model.classes)
     report = run.report / 'report.json'
     logs = run.report / LOG_FOLDER
     try:
@@ -98,7 +98,7 @@ def run_live(run: LiveRun) -> dict:
     processes: dict[str, subprocess.Popen] = {}
     environment = _environment()
     try:
-        for name, arguments in _commands(run, reader, model).items():
+        for name, arguments in _commands(run, reader, model_file).items():
             with open(logs / f'{name}.log', 'wb') as log:
                 processes[name] = subprocess.Popen(
                     [sys.executable, '-m', *arguments],

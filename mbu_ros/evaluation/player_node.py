@@ -30,9 +30,9 @@ from mbu_ros.errors import InputError
 from mbu_ros.evaluation.bag import BagMessage, BagReader, decode, group_by_image
 from mbu_ros.evaluation.bag_format import COMPRESSED_IMAGE, SECOND, raw_topic, stamp_nanoseconds
 from mbu_ros.evaluation.parameters import declare
+from mbu_ros.evaluation.playback import MODES
 from mbu_ros.imaging.messages import fill_image, to_rgb
 
-MODES = ('recorded', 'fixed', 'acknowledged')
 SETTLE = 0.3
 """Seconds between seeing all endpoints and the first frame: DDS shows an endpoint to us a moment
 before it has connected it to its other partners."""
@@ -43,7 +43,8 @@ asks its readers every 3 seconds what they miss."""
 SLICE = Duration(nanoseconds=50_000_000)
 
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(
+FINISHED_TOPIC = 'player/finished'
+FINISHED_QOS = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
@@ -93,7 +94,7 @@ class Player(Node):
         self._camera = self._reader.image_topic
         self._decompress = settings.decompress and self._reader.image_kind == COMPRESSED_IMAGE
         self._publishers_by_topic = self._make_publishers()
-        self._finished = self.create_publisher(UInt32, 'player/finished', LATCHED)
+        self._finished = self.create_publisher(UInt32, FINISHED_TOPIC, FINISHED_QOS)
         self._acknowledged: int | None = None
         self._masks = None
         if settings.mode == 'acknowledged':
