@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,6 +15,32 @@ from mbu_ros.model.deployed import Model
 
 STAGES = ('resize', 'network', 'mask')
 """Stages that an engine times, in order: frame to network size, network, labels to frame size."""
+
+
+@dataclass(frozen=True)
+class RawFrame:
+    """A frame as its camera sent it, with the fields of a sensor_msgs/Image.
+
+    An engine on a GPU reads these bytes itself, which saves the conversion to RGB on the CPU.
+
+    Attributes:
+        data: the bytes, in a contiguous 1-D buffer: bytes, array.array('B'), uint8 array, ...
+        height, width: of the image, in pixels.
+        step: bytes from one row to the next.
+        encoding: one of `imaging.messages.ENCODINGS`.
+        is_bigendian: order of bytes; only the encodings of 16 bits have one.
+    """
+
+    data: Any
+    height: int
+    width: int
+    step: int
+    encoding: str
+    is_bigendian: int = 0
+
+
+Frame = np.ndarray | RawFrame
+"""What engines segment: uint8 [H, W, 3] RGB, or a camera's bytes."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +67,15 @@ class Engine(Protocol):
     """What it runs on, in words, for logs and reports."""
     model: Model
 
-    def segment(
-        self, frames: Sequence[np.ndarray], *, confidence: bool = False
-    ) -> list[Segmentation]:
-        """Segment frames of any sizes, uint8 [H, W, 3] RGB, in one batch where the engine can.
+    def segment(self, frames: Sequence[Frame], *, confidence: bool = False) -> list[Segmentation]:
+        """Segment frames of any sizes, in one batch where the engine can.
+
+        Args:
+            frames: each uint8 [H, W, 3] RGB, or a `RawFrame`.
 
         Raises:
-            InputError: a frame is not of that dtype and shape, or is empty.
+            InputError: a frame is of another dtype or shape, is empty, or its bytes do not fit it.
+            EngineError: the engine is closed, belongs to another thread, or its device failed.
         """
 
     def close(self) -> None:
@@ -58,8 +86,18 @@ class EngineUnavailable(RuntimeError):
     """This machine cannot run the engine asked for; the text says why and what would help."""
 
 
-def check_frame(frame: np.ndarray) -> None:
-    """Raise InputError unless `frame` is a non-empty uint8 array [H, W, 3]."""
+class EngineError(RuntimeError):
+    """A running engine cannot do what was asked of it; the text says why and what would help."""
+
+
+def check_frame(frame: Frame) -> None:
+    """Raise InputError unless `frame` is a non-empty uint8 array [H, W, 3], or a RawFrame of bytes.
+
+    Whether the bytes fit the fields of a RawFrame is for `imaging.messages.to_rgb` to say.
+    """
+    if isinstance(frame, RawFrame):
+        _check_buffer(frame.data)
+        return
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
         raise InputError(f'a frame must be a uint8 array, this is {kind}; convert it to 8-bit RGB')
@@ -70,3 +108,17 @@ def check_frame(frame: np.ndarray) -> None:
         )
     if frame.size == 0:
         raise InputError(f'a frame must not be empty, this has shape {list(frame.shape)}')
+
+
+def _check_buffer(data: Any) -> None:
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise InputError(
+            f'the data of a frame must be a buffer of bytes, this is {type(data).__name__}'
+        ) from None
+    if view.ndim != 1 or view.itemsize != 1 or not view.c_contiguous:
+        raise InputError(
+            'the data of a frame must be one contiguous row of bytes, this has shape '
+            f'{list(view.shape)}, {view.itemsize} bytes each and strides {list(view.strides)}'
+        )

@@ -22,7 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mbu_ros.engine.base import STAGES, Segmentation, check_frame
+from mbu_ros.engine.base import STAGES, Frame, RawFrame, Segmentation, check_frame
+from mbu_ros.imaging.messages import to_rgb
 from mbu_ros.imaging.resize import resize_frame, resize_mask
 from mbu_ros.model.deployed import Model
 from mbu_ros.model.structure import FIRST, UP, padded_size
@@ -43,7 +44,8 @@ class ReferenceEngine:
     process cannot be taken back while another engine may need it.
 
     Raises:
-        InputError: a frame given to `segment` is not uint8 [H, W, 3], or is empty.
+        InputError: a frame given to `segment` is not uint8 [H, W, 3], is empty, or is a RawFrame
+            whose bytes do not fit it.
     """
 
     name = 'reference'
@@ -65,9 +67,7 @@ class ReferenceEngine:
                 weights = weights.transpose(1, 0, 2).reshape(-1, 1, weights.shape[2])
             self._matrices[shape.name] = _matrix(weights)
 
-    def segment(
-        self, frames: Sequence[np.ndarray], *, confidence: bool = False
-    ) -> list[Segmentation]:
+    def segment(self, frames: Sequence[Frame], *, confidence: bool = False) -> list[Segmentation]:
         """Segment frames one by one."""
         return [self._segment(frame, confidence) for frame in frames]
 
@@ -76,9 +76,11 @@ class ReferenceEngine:
         self._matrices.clear()
         self._pool.shutdown()
 
-    def _segment(self, frame: np.ndarray, want_confidence: bool) -> Segmentation:
+    def _segment(self, frame: Frame, want_confidence: bool) -> Segmentation:
         check_frame(frame)
         start = time.perf_counter()
+        if isinstance(frame, RawFrame):
+            frame = to_rgb(frame)
         resized = resize_frame(frame, *self.model.input_size)
         after_resize = time.perf_counter()
         logits = self.logits(resized)

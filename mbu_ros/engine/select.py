@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from mbu_ros.engine.base import Engine, EngineUnavailable
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.model.deployed import Model
@@ -38,8 +36,7 @@ def create_engine(name: str, model: Model) -> tuple[Engine, str]:
 
 
 def _create_cuda(model: Model) -> Engine:
-    if importlib.util.find_spec('mbu_ros.engine.cuda') is None:
-        raise EngineUnavailable('this release has none yet')
-    from mbu_ros.engine.cuda import CudaEngine
+    # Late, so that who asks for the CPU does not wait for it.
+    from mbu_ros.engine.cuda.engine import CudaEngine
 
     return CudaEngine(model)
