@@ -1,0 +1,171 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Time the CUDA engine beside FP16 U-Nets on this GPU: latency, energy, memory, layer by layer.
+
+The network is a random one of the given shape and mask plan. Writes bench.json and bench.png. The
+first use of torch.compile at a size takes minutes; --baseline graph does without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from mbu_ros.bench.benchmark import Settings, run_benchmark
+from mbu_ros.bench.orin import ORIN
+from mbu_ros.bench.plot import plot
+from mbu_ros.bench.report import print_result
+from mbu_ros.commands.arguments import count, size
+from mbu_ros.data.sample import IGNORE
+from mbu_ros.errors import InputError
+from mbu_ros.evaluation.report import write_json
+from mbu_ros.model.catalog import find_model
+from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH, load_model
+from mbu_ros.model.structure import layer_shapes
+
+BASELINES = {'both': ('graph', 'compile'), 'graph': ('graph',), 'compile': ('compile',), 'none': ()}
+SIZES, BATCHES = ((512, 512), (1024, 2048)), (1, 4)
+WIDTH, DEPTH, CLASSES = 64, 4, 11
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `mbu bench`."""
+    parser.add_argument(
+        '--size',
+        type=size,
+        action='append',
+        metavar='WIDTHxHEIGHT',
+        help='of frames and network; repeat for several (default: 512x512 and 2048x1024)',
+    )
+    parser.add_argument(
+        '--batch',
+        type=count,
+        action='append',
+        metavar='N',
+        help='frames in a batch; repeat for several (default: 1 and 4)',
+    )
+    parser.add_argument(
+        '--model', metavar='NAME_OR_PATH', help="take this model's width, depth, classes and plan"
+    )
+    parser.add_argument('--width', type=count, help=f'channels of the first level ({WIDTH})')
+    parser.add_argument('--depth', type=count, help=f'number of poolings ({DEPTH})')
+    parser.add_argument('--classes', type=count, help=f'number of classes ({CLASSES})')
+    parser.add_argument(
+        '--plan',
+        metavar='PLAN',
+        help="'two' or 'one' plane in all hidden layers, or a model whose plan to take (two)",
+    )
+    parser.add_argument(
+        '--baseline',
+        choices=BASELINES,
+        default='both',
+        help='which FP16 U-Nets to time too; they need PyTorch (default: both)',
+    )
+    parser.add_argument(
+        '--no-baseline', dest='baseline', action='store_const', const='none', help='none of them'
+    )
+    parser.add_argument(
+        '--seconds',
+        type=_seconds,
+        default=2.0,
+        help='length of each energy measurement (default: 2)',
+    )
+    parser.add_argument(
+        '--estimate',
+        choices=tuple(ORIN),
+        action='append',
+        default=[],
+        help='show the estimate for this Jetson too (bench.json has all of them)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('bench_output'),
+        metavar='DIR',
+        help='folder of bench.json and bench.png (default: bench_output)',
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the tables and write the files; returns 0."""
+    settings = _settings(args)
+    if args.out.exists() and not args.out.is_dir():  # said before the work, not after it
+        raise InputError(f'--out {args.out} is a file; name a folder')
+    console = Console(highlight=False)
+    path = args.out / 'bench.json'
+    begin = time.monotonic()
+
+    def say(what: str) -> None:
+        console.print(f'{time.monotonic() - begin:6.1f} s  {what}', markup=False)
+
+    # Saved after each size and batch, so that an interrupted run leaves what it has.
+    result = run_benchmark(settings, say, lambda result: write_json(path, result))
+    say('done')
+    print_result(result, console, args.estimate)
+    print(path)
+    picture = args.out / 'bench.png'
+    if plot(picture, result):
+        print(picture)
+    else:
+        print("No picture: matplotlib is not installed; pip install 'mbu_ros[bench]'")
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    width, depth, classes = args.width, args.depth, args.classes
+    plan = args.plan
+    if args.model is not None:
+        given = {'--width': width, '--depth': depth, '--classes': classes, '--plan': plan}
+        for option, value in given.items():
+            if value is not None:
+                raise InputError(f'--model and {option} exclude each other')
+        model = load_model(find_model(args.model))
+        width, depth, classes = model.width, model.depth, len(model.classes)
+        plan = args.model
+    width, depth = width or WIDTH, depth or DEPTH
+    classes = classes or CLASSES
+    for option, value, most in (
+        ('--width', width, MAX_WIDTH),
+        ('--depth', depth, MAX_DEPTH),
+        ('--classes', classes, IGNORE - 1),
+    ):
+        if value > most:
+            raise InputError(f'{option} {value}: {most} at most')
+    return Settings(
+        sizes=tuple(dict.fromkeys(args.size or SIZES)),
+        batches=tuple(dict.fromkeys(args.batch or BATCHES)),
+        width=width,
+        depth=depth,
+        classes=classes,
+        plan=_plan(plan or 'two', depth),
+        plan_name=plan or 'two',
+        baselines=BASELINES[args.baseline],
+        seconds=args.seconds,
+    )
+
+
+def _plan(name: str, depth: int) -> dict[str, int]:
+    # Names of layers depend on the depth alone.
+    names = [shape.name for shape in layer_shapes(1, depth, 1) if shape.is_binary]
+    if name in ('one', 'two'):
+        return dict.fromkeys(names, 1 if name == 'one' else 2)
+    model = load_model(find_model(name))
+    if model.depth != depth:
+        raise InputError(
+            f'--plan {name}: that model has depth {model.depth}, not {depth}; '
+            f'add --depth {model.depth}'
+        )
+    return model.plan
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 600:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of seconds from 0.1 to 600')
+    return value
