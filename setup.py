@@ -42,6 +42,8 @@ setup(
         (f'{SHARE}/launch', files('launch', '*.launch.*')),
         (f'{SHARE}/config', files('config', '*.yaml')),
         (f'{SHARE}/kernels', files('kernels', '*.cu', '*.cuh')),
+        # Made by `make kernels`, for machines that have no nvcc.
+        (f'{SHARE}/kernels/cubin', files('kernels/cubin', '*.cubin')),
         (f'{SHARE}/models', files('models', '*.safetensors', '*.md')),
         (f'lib/{PACKAGE}', files('scripts', '*_node')),
     ],
@@ -66,6 +68,7 @@ setup(
         ],
         'torch': ['torch>=2.4,<2.14'],
         'cuda': ['pycuda>=2024.1,<2027', 'cuda-bindings>=12.6,<14'],
+        'bench': ['nvidia-ml-py>=12.535,<14', 'matplotlib>=3.7,<4'],
         'dev': ['pytest>=8,<10', 'ruff>=0.9,<1', 'setuptools>=70.1'],
     },
     entry_points={'console_scripts': ['mbu = mbu_ros.cli:main']},

@@ -23,6 +23,8 @@ COMMANDS = {
     'evaluate': 'measure a model on a bag or a data tree',
     'bag': 'make a rosbag2 of a data tree, images, a video or generated scenes',
     'info': 'show what a model file holds',
+    'bench': 'time the CUDA engine beside FP16 U-Nets on this GPU',
+    'kernels': 'compile the CUDA kernels ahead of time (needs nvcc)',
     'train': 'train a model (needs PyTorch)',
     'export': 'turn a training checkpoint into a model file (needs PyTorch)',
 }
