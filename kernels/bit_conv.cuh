@@ -94,12 +94,12 @@ __device__ __forceinline__ void convolve(const Sources& sources, const Weights& 
   if (threadIdx.x == 0) {
     for (int g = 0; g < groups; ++g)
       for (int s = 0; s < rings.input_stages; ++s) {
-        barrier_init(input_full(g, s), loaders);
-        barrier_init(empty(input_full(g, s)), 4);
+        barrier_init(input_full(g, s), kArrivalsOfWarp * loaders);
+        barrier_init(empty(input_full(g, s)), kArrivalsOfWarp * 4);
       }
     for (int s = 0; s < rings.weight_stages; ++s) {
       barrier_init(weights_full(s), MBU_HAS_BULK_COPY ? 1 : 32);
-      barrier_init(empty(weights_full(s)), 4 * groups);
+      barrier_init(empty(weights_full(s)), kArrivalsOfWarp * 4 * groups);
     }
     fence_barrier_init();
   }
@@ -140,8 +140,7 @@ __device__ __forceinline__ void convolve(const Sources& sources, const Weights& 
       loader.deposit(pixels, inputs + (g * rings.input_stages + stage) * Schedule::kStageBytes,
                      deposited == 0);
       if (++deposited == input_steps) deposited = 0;
-      __syncwarp();
-      if (lane == 0) barrier_arrive(full);
+      barrier_arrive_warp(full);
       if (++stage == rings.input_stages) stage = 0, parity ^= 1;
     };
     // Where there are registers for it, a stage's reads are under way while another is written.
@@ -196,9 +195,8 @@ __device__ __forceinline__ void convolve(const Sources& sources, const Weights& 
     // The stages that the products still under way read; 0: none.
     uint32_t used_input = 0, used_weights = 0;
     const auto release = [&] {
-      __syncwarp();
-      if (lane == 0 && used_input) barrier_arrive(used_input);
-      if (lane == 0 && used_weights) barrier_arrive(used_weights);
+      if (used_input) barrier_arrive_warp(used_input);
+      if (used_weights) barrier_arrive_warp(used_weights);
       used_input = used_weights = 0;
     };
     const auto epilogue = make_epilogue();

@@ -59,21 +59,18 @@ struct MultiplyMma {
 #pragma unroll
     for (int step = 0; step < Schedule::kWeightSteps; ++step) {
       constexpr bool kComplements = Schedule::kComplements;
-      uint32_t a[kComplements ? kRowTiles / 2 : kRowTiles][4];
-      if constexpr (kComplements) {
-        // One load for two row tiles; the second half of K is the complement.
-        const uint32_t at = pixel + second * (2 * Schedule::kPitch * kHalfBytes);
+      uint32_t a[kRowTiles][4];
+      const int low = Schedule::offset(kFirst + step, 0);
+      const int high = Schedule::offset(kFirst + step, 1);
 #pragma unroll
-        for (int i = 0; i < kRowTiles / 2; ++i)
-          load_matrices(a[i], at + Schedule::offset(kFirst + step, 0) +
-                                  4 * i * Schedule::kPitch * kHalfBytes);
-      } else {
-        const int low = Schedule::offset(kFirst + step, 0);
-        const int high = Schedule::offset(kFirst + step, 1);
-        const uint32_t at = pixel + low + second * (high - low);
-#pragma unroll
-        for (int i = 0; i < kRowTiles; ++i)
-          load_matrices(a[i], at + 2 * i * Schedule::kPitch * kHalfBytes);
+      for (int i = 0; i < kRowTiles; ++i) {
+        const int down = 2 * i * Schedule::kPitch * kHalfBytes;
+        if constexpr (kComplements) {
+          load_two_matrices(a[i][0], a[i][1], pixel + low + down);
+          a[i][2] = ~a[i][0], a[i][3] = ~a[i][1];
+        } else {
+          load_matrices(a[i], pixel + low + second * (high - low) + down);
+        }
       }
 #pragma unroll
       for (int j = 0; j < kColumnTiles; j += 2) {
@@ -81,15 +78,8 @@ struct MultiplyMma {
         load_matrices(b, column + (step * 2 * kColumns + j * 8) * kHalfBytes);
 #pragma unroll
         for (int i = 0; i < kRowTiles; ++i) {
-          uint32_t a0, a1, a2, a3;
-          if constexpr (kComplements) {
-            a0 = a[i / 2][i % 2 * 2], a1 = a[i / 2][i % 2 * 2 + 1];
-            a2 = ~a0, a3 = ~a1;
-          } else {
-            a0 = a[i][0], a1 = a[i][1], a2 = a[i][2], a3 = a[i][3];
-          }
-          multiply_bits(sums[i][j], a0, a1, a2, a3, b[0], b[1]);
-          multiply_bits(sums[i][j + 1], a0, a1, a2, a3, b[2], b[3]);
+          multiply_bits(sums[i][j], a[i], b[0], b[1]);
+          multiply_bits(sums[i][j + 1], a[i], b[2], b[3]);
         }
       }
     }

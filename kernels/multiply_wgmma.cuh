@@ -98,13 +98,18 @@ struct MultiplyWgmma {
   // The operand of one step for both products. `pixel`: the matrix row that this lane names.
   template <int kStep>
   static __device__ __forceinline__ void load(uint32_t (&a)[kRowTiles][4], uint32_t pixel) {
-    uint32_t low[4], high[4];
-    load_matrices(low, pixel + Schedule::offset(kStep, 0));
-    if constexpr (!Schedule::kComplements) load_matrices(high, pixel + Schedule::offset(kStep, 1));
+    if constexpr (Schedule::kComplements) {
 #pragma unroll
-    for (int r = 0; r < 4; ++r) {
-      a[r / 2][r % 2] = low[r];
-      a[r / 2][2 + r % 2] = Schedule::kComplements ? ~low[r] : high[r];
+      for (int i = 0; i < kRowTiles; ++i) {
+        load_two_matrices(a[i][0], a[i][1], pixel + Schedule::offset(kStep, 0) + i * 8 * kHalfBytes);
+        a[i][2] = ~a[i][0], a[i][3] = ~a[i][1];
+      }
+    } else {
+      // Lanes from 16 on name the second half.
+      const int low = Schedule::offset(kStep, 0), high = Schedule::offset(kStep, 1);
+      const uint32_t at = pixel + low + lane() / 16 * (high - low);
+#pragma unroll
+      for (int i = 0; i < kRowTiles; ++i) load_matrices(a[i], at + i * 8 * kHalfBytes);
     }
   }
 
@@ -132,10 +137,9 @@ struct MultiplyWgmma {
   // On return, all steps but the last are done.
   template <int kFirst>
   __device__ __forceinline__ void multiply(uint32_t input, uint32_t weights) {
-    // Lane l names row l % 8 (a pixel) of matrix l / 8: tile rows 2 w and 2 w + 1, left and right.
-    const int l = lane();
+    // Lane l names row l % 8 (a pixel) of matrix l / 8, which is a tile row: 2 w or 2 w + 1.
     const uint32_t pixel =
-        input + ((2 * warp() + l / 8 % 2) * Schedule::kPitch + l / 16 * 8 + l % 8) * kHalfBytes;
+        input + ((2 * warp() + lane() / 8 % 2) * Schedule::kPitch + lane() % 8) * kHalfBytes;
     uint32_t a[kRowTiles][4];
     load<kFirst>(a, pixel);
     step<kFirst, 0>(a, pixel, weights);

@@ -54,6 +54,19 @@ __device__ __forceinline__ void barrier_arrive(uint32_t barrier) {
       : "memory");
 }
 
+// The whole warp arrives, once all its lanes are here; a barrier counts kArrivalsOfWarp for it.
+// compute-sanitizer's racecheck does not follow what __syncwarp hands to the one lane that arrives;
+// compiled with -DMBU_EVERY_LANE_ARRIVES, which is slower, each lane arrives for itself.
+#ifdef MBU_EVERY_LANE_ARRIVES
+constexpr int kArrivalsOfWarp = 32;
+#else
+constexpr int kArrivalsOfWarp = 1;
+#endif
+__device__ __forceinline__ void barrier_arrive_warp(uint32_t barrier) {
+  __syncwarp();
+  if (kArrivalsOfWarp == 32 || threadIdx.x % 32 == 0) barrier_arrive(barrier);
+}
+
 // Waits until the phase of this parity has completed (a barrier starts in phase 0).
 __device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) {
 #if MBU_HAS_BULK_COPY
@@ -116,14 +129,23 @@ __device__ __forceinline__ void load_matrices(uint32_t (&words)[4], uint32_t add
                : "memory");
 }
 
+// The first two of them, of which lanes 0 to 15 give the rows.
+__device__ __forceinline__ void load_two_matrices(uint32_t& first, uint32_t& second,
+                                                  uint32_t address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(first), "=r"(second)
+               : "r"(address)
+               : "memory");
+}
+
 // sums[16 x 8] += popcount(a[16 x 256 bits] & b[256 bits x 8]).
-__device__ __forceinline__ void multiply_bits(int (&sums)[4], uint32_t a0, uint32_t a1, uint32_t a2,
-                                              uint32_t a3, uint32_t b0, uint32_t b1) {
+__device__ __forceinline__ void multiply_bits(int (&sums)[4], const uint32_t (&a)[4], uint32_t b0,
+                                              uint32_t b1) {
   asm(
       "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
-      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 // sums[16 x 8] = start + a[16 x 32 int8] * b[32 int8 x 8].

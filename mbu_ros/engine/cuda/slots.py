@@ -26,6 +26,10 @@ class Slots:
             self.sizes[name] = size
         return Buffer(name)
 
+    def adopt(self, name: str, size: int) -> None:
+        """Take in a buffer that has a name of its own, in use until it is given back."""
+        self.sizes[name] = size
+
     def give_back(self, buffer: Buffer) -> None:
         """Nobody reads this buffer any more."""
         self._free.append(buffer.name)
