@@ -4,8 +4,8 @@
 // The body of every convolution on bits: a persistent block of specialised warps.
 //
 // A block works on one slice of kColumns output channels. Its groups of four warps each multiply a
-// tile of 8 x 16 pixels at a time; one more group of four warps feeds them: three load tiles into
-// the groups' input rings, the fourth loads weights into a ring that all groups share. Where a
+// tile of 8 x 16 pixels at a time; one more group of four warps feeds them: up to three load tiles
+// into the groups' input rings, the fourth loads weights into a ring that all groups share. Where a
 // slice's weights fit into that ring whole they are loaded once and stay. Groups run out of step,
 // so that one's epilogue hides behind another's product. There are one to three groups.
 //
@@ -61,8 +61,8 @@ __device__ __forceinline__ void for_each_weight_stage(const Step& step) {
   }
 }
 
-// Multiply: MultiplyMma or MultiplyWgmma. kThreads: most threads of a block. make_epilogue() gives each thread that multiplies what to
-// call with its Result of each tile.
+// Multiply: MultiplyMma or MultiplyWgmma. kThreads: most threads of a block. make_epilogue() gives
+// each thread that multiplies what to call with its Result of each tile.
 template <class Multiply, int kThreads, class MakeEpilogue>
 __device__ __forceinline__ void convolve(const Sources& sources, const Weights& weights,
                                          const Rings& rings, const MakeEpilogue& make_epilogue) {

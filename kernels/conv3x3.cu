@@ -3,8 +3,8 @@
 //
 // 3x3 convolution on bits, threshold, and where asked for 2x2 max pooling of the result.
 //
-// Reads one or two tensors of bits [batch][height][width][bytes], writes bits of the same height and
-// width, and the pooled ones at half of both. Borders are padded with 0.
+// Reads one or two tensors of bits [batch][height][width][bytes], writes bits of the same height
+// and width, and the pooled ones at half of both. Borders are padded with 0.
 #include "bit_conv.cuh"
 #include "multiply_mma.cuh"
 #include "multiply_wgmma.cuh"
@@ -26,7 +26,8 @@ __device__ __forceinline__ void conv3x3(const Sources& sources, const Weights& w
     const int byte = (blockIdx.y * Multiply::kColumns + Result<Multiply>::first_channel()) / 8;
     // Held in registers: parameters that are read in each round come late.
     unsigned char *to_full = output.full + byte, *to_pooled = output.pooled + byte;
-    asm volatile("" : "+l"(to_full), "+l"(to_pooled));
+    hold_in_register(to_full);
+    hold_in_register(to_pooled);
     return [=, &sources, &output](const Result<Multiply>& result) {
       const int row = result.row + Multiply::row(), column = result.column + Multiply::column();
       const int at = (result.image * sources.height + row) * sources.width + column;
@@ -69,33 +70,26 @@ __device__ __forceinline__ void conv3x3(const Sources& sources, const Weights& w
       int batch, int height, int width, const unsigned char* weights, const int* offsets,         \
       int slice_stages, int input_stages, int weight_stages, unsigned char* full,                 \
       unsigned char* pooled, int bytes, int pool) {                                               \
-    mbu::conv3x3<__VA_ARGS__, THREADS>({first, second, source_bytes, tensors, batch, height, width},        \
-                              {weights, offsets, slice_stages}, {input_stages, weight_stages},    \
-                              {full, pooled, bytes, pool});                                       \
+    mbu::conv3x3<__VA_ARGS__, THREADS>(                                                           \
+        {first, second, source_bytes, tensors, batch, height, width},                             \
+        {weights, offsets, slice_stages}, {input_stages, weight_stages},                          \
+        {full, pooled, bytes, pool});                                                             \
   }
 
 // THREADS: of the most groups for which there are registers, and of the loaders.
-#define MBU_CONV3X3_TERNARY(KIND, COLUMNS, THREADS, MULTIPLY, ...)                         \
+#define MBU_CONV3X3_OPERANDS(KIND, COLUMNS, THREADS, MULTIPLY, ...)                               \
   MBU_CONV3X3(conv3x3_##KIND##_ternary_##COLUMNS, THREADS,                                        \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, COLUMNS          \
-                            __VA_ARGS__>)                                                         \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, COLUMNS __VA_ARGS__>)    \
   MBU_CONV3X3(conv3x3_##KIND##_ternary64_##COLUMNS, THREADS,                                      \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, COLUMNS        \
-                            __VA_ARGS__>)
-#define MBU_CONV3X3_BINARY(KIND, COLUMNS, THREADS, MULTIPLY, ...)                          \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, COLUMNS __VA_ARGS__>)  \
   MBU_CONV3X3(conv3x3_##KIND##_binary_##COLUMNS, THREADS,                                         \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 9, 2>, COLUMNS           \
-                            __VA_ARGS__>)                                                         \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 9, 2>, COLUMNS __VA_ARGS__>)     \
   MBU_CONV3X3(conv3x3_##KIND##_binary128_##COLUMNS, THREADS,                                      \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 9, 1>, COLUMNS        \
-                            __VA_ARGS__>)
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 9, 1>, COLUMNS __VA_ARGS__>)
 
 #define MBU_TWO_WARPS_ACROSS , 2
-MBU_CONV3X3_TERNARY(mma, 64, 512, MultiplyMma, MBU_TWO_WARPS_ACROSS)
-MBU_CONV3X3_BINARY(mma, 64, 512, MultiplyMma, MBU_TWO_WARPS_ACROSS)
+MBU_CONV3X3_OPERANDS(mma, 64, 512, MultiplyMma, MBU_TWO_WARPS_ACROSS)
 #if MBU_HAS_WGMMA
-MBU_CONV3X3_TERNARY(wgmma, 64, 512, MultiplyWgmma)
-MBU_CONV3X3_BINARY(wgmma, 64, 512, MultiplyWgmma)
-MBU_CONV3X3_TERNARY(wgmma, 128, 384, MultiplyWgmma)
-MBU_CONV3X3_BINARY(wgmma, 128, 384, MultiplyWgmma)
+MBU_CONV3X3_OPERANDS(wgmma, 64, 512, MultiplyWgmma)
+MBU_CONV3X3_OPERANDS(wgmma, 128, 384, MultiplyWgmma)
 #endif

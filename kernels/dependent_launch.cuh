@@ -3,6 +3,9 @@
 //
 // Programmatic dependent launch (sm_90 on): a kernel may start while the one before it ends. Every
 // kernel calls both. Without an edge of that kind in the CUDA graph, neither does anything.
+//
+// Every kernel has threads that wait, so when the one before is complete, all earlier ones are too.
+// In a kernel in which only some threads wait, the others write only after those have read.
 #pragma once
 
 namespace mbu {

@@ -3,8 +3,8 @@
 //
 // First 3x3 convolution: RGB bytes to bits, on int8 Tensor Cores.
 //
-// Reads [batch][height][width] pixels of 4 int8 (R, G, B less 128, and one that meets weights of 0),
-// writes bits [batch][height][width][bytes]. Outside of the image lies `border`, the mean.
+// Reads [batch][height][width] pixels of 4 int8 (R, G, B less 128, and one that meets weights of
+// 0), writes bits [batch][height][width][bytes]. Outside of the image lies `border`, the mean.
 //
 // K is laid out for the loads: each kernel row is 16 bytes, 3 pixels and a fourth of no weight. So
 // what a thread gives to an mma is one pixel, one word of shared memory. The 16 rows of a product
@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(mbu::kFirstThreads, 2)
     start[j][0] = start[j][2] = offset.x, start[j][1] = start[j][3] = offset.y;
     // Four registers in a row, as the product wants them, though two would hold all.
 #pragma unroll
-    for (int r = 0; r < 4; ++r) asm volatile("" : "+r"(start[j][r]));
+    for (int r = 0; r < 4; ++r) hold_in_register(start[j][r]);
   }
 
   const int across = (width + kFirstColumns - 1) / kFirstColumns;

@@ -6,8 +6,9 @@
 // Reads bits [batch][height][width][bytes], writes labels uint8 [batch][rows][columns], cropped to
 // the image without padding, and where asked for the winner's softmax, float32 of the same shape.
 //
-// The head is a product on int8 Tensor Cores. A thread's sums become bytes 0 (bit set) and -1 (not),
-// which are its operand as they lie; the bias contains the sum of the weights that makes up for it.
+// The head is a product on int8 Tensor Cores. A thread's sums become bytes 0 (bit set) and -1
+// (not), which are its operand as they lie; the bias contains the sum of the weights that makes up
+// for it.
 #include "bit_conv.cuh"
 #include "multiply_mma.cuh"
 #include "multiply_wgmma.cuh"
@@ -31,11 +32,8 @@ struct Labels {
 
 // Four bytes, -1 where the number is negative, else 0.
 __device__ __forceinline__ unsigned sign_bytes(int a, int b, int c, int d) {
-  unsigned low, high, all;
-  asm("prmt.b32 %0, %1, %2, 0x00fb;" : "=r"(low) : "r"(a), "r"(b));
-  asm("prmt.b32 %0, %1, %2, 0x00fb;" : "=r"(high) : "r"(c), "r"(d));
-  asm("prmt.b32 %0, %1, %2, 0x5410;" : "=r"(all) : "r"(low), "r"(high));
-  return all;
+  const uint32_t low = permute_bytes<0x00fb>(a, b), high = permute_bytes<0x00fb>(c, d);
+  return permute_bytes<0x5410>(low, high);
 }
 
 template <class Multiply, int kThreads>
@@ -149,25 +147,23 @@ __device__ __forceinline__ void last_conv(const Sources& sources, const Weights&
       int weight_stages, const unsigned* head_weights, const int* head_bias, int classes,         \
       float scale, unsigned char* labels, float* confidence, int rows, int columns,               \
       int with_confidence) {                                                                      \
-    mbu::last_conv<__VA_ARGS__, THREADS>({input, input, input_bytes, 1, batch, height, width},             \
-                                {weights, offsets, slice_stages}, {input_stages, weight_stages},  \
-                                {head_weights, head_bias, classes, scale},                        \
-                                {labels, confidence, rows, columns, with_confidence});            \
+    mbu::last_conv<__VA_ARGS__, THREADS>(                                                         \
+        {input, input, input_bytes, 1, batch, height, width},                                     \
+        {weights, offsets, slice_stages}, {input_stages, weight_stages},                          \
+        {head_weights, head_bias, classes, scale},                                                \
+        {labels, confidence, rows, columns, with_confidence});                                    \
   }
 
-#define MBU_LAST_CONV_OPERANDS(KIND, THREADS, MULTIPLY, ...)                               \
-  MBU_LAST_CONV(last_conv_##KIND##_ternary64_64, THREADS,                                         \
-                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, 64           \
-                              __VA_ARGS__>)                                                       \
+#define MBU_LAST_CONV_OPERANDS(KIND, MULTIPLY, ...)                                               \
+  MBU_LAST_CONV(last_conv_##KIND##_ternary64_64, 512,                                             \
+                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, 64 __VA_ARGS__>)     \
   MBU_LAST_CONV(last_conv_##KIND##_ternary_128, 256,                                              \
-                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, 128            \
-                              __VA_ARGS__>)                                                       \
+                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, 128 __VA_ARGS__>)      \
   MBU_LAST_CONV(last_conv_##KIND##_binary128_128, 256,                                            \
-                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 9, 1>, 128          \
-                              __VA_ARGS__>)
+                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 9, 1>, 128 __VA_ARGS__>)
 
 #define MBU_ONE_WARP_ACROSS , 1
-MBU_LAST_CONV_OPERANDS(mma, 512, MultiplyMma, MBU_ONE_WARP_ACROSS)
+MBU_LAST_CONV_OPERANDS(mma, MultiplyMma, MBU_ONE_WARP_ACROSS)
 #if MBU_HAS_WGMMA
-MBU_LAST_CONV_OPERANDS(wgmma, 512, MultiplyWgmma)
+MBU_LAST_CONV_OPERANDS(wgmma, MultiplyWgmma)
 #endif

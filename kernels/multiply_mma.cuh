@@ -52,7 +52,8 @@ struct MultiplyMma {
     const int l = lane();
     // Lane l names row l % 8 (a pixel or a column) of matrix l / 8.
     const uint32_t pixel =
-        input + ((first_row() + l / 8 % 2) * Schedule::kPitch + first_column() + l % 8) * kHalfBytes;
+        input +
+        ((first_row() + l / 8 % 2) * Schedule::kPitch + first_column() + l % 8) * kHalfBytes;
     const uint32_t column =
         weights + (l / 8 % 2 * kColumns + warp_column() + l / 16 * 8 + l % 8) * kHalfBytes;
     const int second = l / 16;

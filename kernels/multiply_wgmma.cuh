@@ -2,58 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The product of one tile on wgmma m64nNk256 b1, Hopper's own instruction (sm_90a): 1.5 times the
-// rate of mma.sync. Weights come from shared memory through a descriptor without swizzle (units of 8
-// columns x 16 bytes, 128 consecutive bytes). Pixels come through registers: from shared memory,
+// rate of mma.sync. Weights come from shared memory through a descriptor without swizzle (units of
+// 8 columns x 16 bytes, 128 consecutive bytes). Pixels come through registers: from shared memory,
 // wgmma would read every window at twice the cost, since it is not aligned to 128 bytes, and would
 // need the complement to lie there too. The 64 rows of a product are 8 x 8 pixels.
 #pragma once
 
 #include "ptx.cuh"
 #include "schedule.cuh"
+#include "wgmma.cuh"
 
 namespace mbu {
-
-template <int kColumns>
-struct Wgmma;
-
-#define MBU_R8(n)                                                                             \
-  "+r"(sums[n][0]), "+r"(sums[n][1]), "+r"(sums[n][2]), "+r"(sums[n][3]), "+r"(sums[n + 1][0]), \
-      "+r"(sums[n + 1][1]), "+r"(sums[n + 1][2]), "+r"(sums[n + 1][3])
-
-#if MBU_HAS_WGMMA
-template <>
-struct Wgmma<64> {
-  static __device__ __forceinline__ void multiply(int (&sums)[8][4], const uint32_t (&a)[4],
-                                                  uint64_t b) {
-    asm volatile(
-        "{\n\t.reg .pred add;\n\tsetp.eq.b32 add, 0, 0;\n\t"
-        "wgmma.mma_async.sync.aligned.m64n64k256.s32.b1.b1.and.popc "
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-        "{%32, %33, %34, %35}, %36, add;\n\t}"
-        : MBU_R8(0), MBU_R8(2), MBU_R8(4), MBU_R8(6)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-  }
-};
-
-template <>
-struct Wgmma<128> {
-  static __device__ __forceinline__ void multiply(int (&sums)[16][4], const uint32_t (&a)[4],
-                                                  uint64_t b) {
-    asm volatile(
-        "{\n\t.reg .pred add;\n\tsetp.eq.b32 add, 0, 0;\n\t"
-        "wgmma.mma_async.sync.aligned.m64n128k256.s32.b1.b1.and.popc "
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-        "{%64, %65, %66, %67}, %68, add;\n\t}"
-        : MBU_R8(0), MBU_R8(2), MBU_R8(4), MBU_R8(6), MBU_R8(8), MBU_R8(10), MBU_R8(12), MBU_R8(14)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
-  }
-};
-#endif
-#undef MBU_R8
 
 // Four warps (a warpgroup) share the tile's 128 pixels x kColumns as two products of 8 x 8 pixels.
 template <class Schedule_, int kColumns_>
@@ -82,7 +41,7 @@ struct MultiplyWgmma {
 #pragma unroll
       for (int j = 0; j < kColumnTiles; ++j)
 #pragma unroll
-        for (int r = 0; r < 4; ++r) asm volatile("" : "+r"(sums[i][j][r])::"memory");
+        for (int r = 0; r < 4; ++r) pin_register(sums[i][j][r]);
   }
 
   __device__ __forceinline__ void start() { pin(); }
@@ -101,7 +60,8 @@ struct MultiplyWgmma {
     if constexpr (Schedule::kComplements) {
 #pragma unroll
       for (int i = 0; i < kRowTiles; ++i) {
-        load_two_matrices(a[i][0], a[i][1], pixel + Schedule::offset(kStep, 0) + i * 8 * kHalfBytes);
+        const uint32_t at = pixel + Schedule::offset(kStep, 0) + i * 8 * kHalfBytes;
+        load_two_matrices(a[i][0], a[i][1], at);
         a[i][2] = ~a[i][0], a[i][3] = ~a[i][1];
       }
     } else {
@@ -117,11 +77,11 @@ struct MultiplyWgmma {
   __device__ __forceinline__ void step(uint32_t (&a)[kRowTiles][4], uint32_t pixel,
                                        uint32_t weights) {
 #if MBU_HAS_WGMMA
-    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+    wgmma_fence();
     const uint64_t b = descriptor(weights, kStep * 2 * kColumns * kHalfBytes);
 #pragma unroll
     for (int i = 0; i < kRowTiles; ++i) Wgmma<kColumns>::multiply(sums[i], a[i], b);
-    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+    wgmma_commit();
     if constexpr (kStep + 1 < Schedule::kWeightSteps) {
       // While this step is multiplied, the operand of the next one is loaded.
       uint32_t next[kRowTiles][4];
@@ -148,9 +108,7 @@ struct MultiplyWgmma {
   // Waits until all but the last kLeft steps are done.
   template <int kLeft>
   __device__ __forceinline__ void wait() {
-#if MBU_HAS_WGMMA
-    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kLeft) : "memory");
-#endif
+    wgmma_wait<kLeft>();
   }
 };
 

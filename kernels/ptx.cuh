@@ -25,7 +25,7 @@ __device__ __forceinline__ uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-// ---- Registers of the threads of a warpgroup, from those that the kernel started with (sm_90a). ----
+// ---- Registers of the threads of a warpgroup, from those that the block started with (sm_90a). --
 
 template <int kRegisters>
 __device__ __forceinline__ void take_registers() {
@@ -39,6 +39,21 @@ __device__ __forceinline__ void give_registers() {
 #if MBU_HAS_WGMMA
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
 #endif
+}
+
+// From here on the value is in a register, and the compiler forgets how it came about.
+__device__ __forceinline__ void hold_in_register(int& value) { asm volatile("" : "+r"(value)); }
+__device__ __forceinline__ void hold_in_register(unsigned char*& pointer) {
+  asm volatile("" : "+l"(pointer));
+}
+
+// Four of the eight bytes b, a (0 to 3: a), of which each digit of kSelector names one, the lowest
+// digit the lowest byte; with 8 added, its sign in all bits.
+template <uint32_t kSelector>
+__device__ __forceinline__ uint32_t permute_bytes(uint32_t a, uint32_t b) {
+  uint32_t bytes;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(bytes) : "r"(a), "r"(b), "n"(kSelector));
+  return bytes;
 }
 
 // ---- Barriers in shared memory: one side arrives, the other waits for a phase to complete. ----
@@ -67,23 +82,21 @@ __device__ __forceinline__ void barrier_arrive_warp(uint32_t barrier) {
   if (kArrivalsOfWarp == 32 || threadIdx.x % 32 == 0) barrier_arrive(barrier);
 }
 
+// try_wait sleeps a while in hardware, test_wait returns at once.
+#if MBU_HAS_BULK_COPY
+#define MBU_WAIT "try_wait"
+#else
+#define MBU_WAIT "test_wait"
+#endif
+
 // Waits until the phase of this parity has completed (a barrier starts in phase 0).
 __device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) {
-#if MBU_HAS_BULK_COPY
   asm volatile(
       "{\n\t.reg .pred done;\n"
       "again:\n\t"
-      "mbarrier.try_wait.parity.shared.b64 done, [%0], %1;\n\t"
+      "mbarrier." MBU_WAIT ".parity.shared.b64 done, [%0], %1;\n\t"
       "@!done bra again;\n\t}" ::"r"(barrier), "r"(parity)
       : "memory");
-#else
-  asm volatile(
-      "{\n\t.reg .pred done;\n"
-      "again:\n\t"
-      "mbarrier.test_wait.parity.shared.b64 done, [%0], %1;\n\t"
-      "@!done bra again;\n\t}" ::"r"(barrier), "r"(parity)
-      : "memory");
-#endif
 }
 
 // Makes fresh barriers visible to the bulk copy engine.
@@ -102,8 +115,8 @@ __device__ __forceinline__ void bulk_copy(uint32_t to, const void* from, uint32_
   asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                : "memory");
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-          to),
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1], %2, [%3];" ::"r"(to),
       "l"(from), "r"(bytes), "r"(barrier)
       : "memory");
 }

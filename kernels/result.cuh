@@ -5,7 +5,6 @@
 #pragma once
 
 #include "schedule.cuh"
-#include "tile_loader.cuh"
 
 namespace mbu {
 

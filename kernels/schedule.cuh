@@ -41,8 +41,10 @@ struct Schedule {
   static constexpr Operand kOperand = kOperand_;
   static constexpr int kTaps = kTaps_;
   static constexpr int kChunks = kChunks_;
-  static constexpr bool kTwoTaps = kOperand == Operand::kTernary64 || kOperand == Operand::kBinary128;
-  static constexpr bool kCountsBits = kOperand == Operand::kBinary || kOperand == Operand::kBinary128;
+  static constexpr bool kTwoTaps =
+      kOperand == Operand::kTernary64 || kOperand == Operand::kBinary128;
+  static constexpr bool kCountsBits =
+      kOperand == Operand::kBinary || kOperand == Operand::kBinary128;
   // The second half of a step is the complement of the first, made in registers.
   static constexpr bool kComplements = kOperand == Operand::kTernary;
 

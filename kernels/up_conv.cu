@@ -21,7 +21,7 @@ __device__ __forceinline__ void up_conv(const Sources& sources, const Weights& w
     const int tap = channel / (8 * bytes);
     // Held in a register: a parameter that is read in each round comes late.
     unsigned char* to_output = output + channel / 8 - tap * bytes;
-    asm volatile("" : "+l"(to_output));
+    hold_in_register(to_output);
     return [=, &sources](const Result<Multiply>& result) {
       const int row = result.row + Multiply::row(), column = result.column + Multiply::column();
       const int at = (result.image * 2 * sources.height + 2 * row + tap / 2) * 2 * sources.width +
@@ -51,28 +51,24 @@ __device__ __forceinline__ void up_conv(const Sources& sources, const Weights& w
       const unsigned char* input, int input_bytes, int batch, int height, int width,              \
       const unsigned char* weights, const int* offsets, int slice_stages, int input_stages,       \
       int weight_stages, unsigned char* output, int bytes) {                                      \
-    mbu::up_conv<__VA_ARGS__, THREADS>({input, input, input_bytes, 1, batch, height, width},               \
-                              {weights, offsets, slice_stages}, {input_stages, weight_stages},    \
-                              output, bytes);                                                     \
+    mbu::up_conv<__VA_ARGS__, THREADS>(                                                           \
+        {input, input, input_bytes, 1, batch, height, width},                                     \
+        {weights, offsets, slice_stages}, {input_stages, weight_stages},                          \
+        output, bytes);                                                                           \
   }
 
 // ternary2 and binary take two chunks of 128 channels a stage, the others one.
-#define MBU_UP_CONV_OPERANDS(KIND, COLUMNS, THREADS, MULTIPLY, ...)                        \
+#define MBU_UP_CONV_OPERANDS(KIND, COLUMNS, THREADS, MULTIPLY, ...)                               \
   MBU_UP_CONV(up_conv_##KIND##_ternary_##COLUMNS, THREADS,                                        \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 1>, COLUMNS          \
-                            __VA_ARGS__>)                                                         \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 1>, COLUMNS __VA_ARGS__>)    \
   MBU_UP_CONV(up_conv_##KIND##_ternary2_##COLUMNS, THREADS,                                       \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 2>, COLUMNS          \
-                            __VA_ARGS__>)                                                         \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 2>, COLUMNS __VA_ARGS__>)    \
   MBU_UP_CONV(up_conv_##KIND##_ternary64_##COLUMNS, THREADS,                                      \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 1, 1>, COLUMNS        \
-                            __VA_ARGS__>)                                                         \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 1, 1>, COLUMNS __VA_ARGS__>)  \
   MBU_UP_CONV(up_conv_##KIND##_binary_##COLUMNS, THREADS,                                         \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 1, 2>, COLUMNS           \
-                            __VA_ARGS__>)                                                         \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 1, 2>, COLUMNS __VA_ARGS__>)     \
   MBU_UP_CONV(up_conv_##KIND##_binary128_##COLUMNS, THREADS,                                      \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 1, 1>, COLUMNS        \
-                            __VA_ARGS__>)
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 1, 1>, COLUMNS __VA_ARGS__>)
 
 #define MBU_TWO_WARPS_ACROSS , 2
 MBU_UP_CONV_OPERANDS(mma, 64, 512, MultiplyMma, MBU_TWO_WARPS_ACROSS)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from mbu_ros.engine.base import EngineUnavailable
-from mbu_ros.engine.cuda.architecture import present_architectures
 from mbu_ros.engine.cuda.compile import load_cubin
+from mbu_ros.engine.cuda.driver import present_architectures
 from mbu_ros.engine.cuda.launch import Buffer, Constant, DeviceLimits
 
 try:
@@ -58,9 +58,6 @@ def device_limits():
         architecture=10 * major + minor,
         multiprocessors=device.get_attribute(attribute.MULTIPROCESSOR_COUNT),
         shared_per_block=device.get_attribute(attribute.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
-        shared_per_multiprocessor=device.get_attribute(
-            attribute.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR
-        ),
     )
 
 

@@ -38,6 +38,11 @@ HEADERS = {
     # size_t and memcpy are built in.
     b'stddef.h': b'',
     b'string.h': b'',
+    b'type_traits': b"""namespace std {
+template <bool, class A, class> struct conditional { using type = A; };
+template <class A, class B> struct conditional<false, A, B> { using type = B; };
+template <bool c, class A, class B> using conditional_t = typename conditional<c, A, B>::type;
+}""",
 }
 
 

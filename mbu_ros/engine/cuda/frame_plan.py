@@ -11,6 +11,7 @@ import numpy as np
 
 from mbu_ros.engine.cuda.frame_format import FrameFormat
 from mbu_ros.engine.cuda.launch import Buffer, Constant, Launch
+from mbu_ros.engine.cuda.layout import padding_word
 from mbu_ros.engine.cuda.resize_tables import linear_table, nearest_table
 from mbu_ros.model.deployed import Model
 from mbu_ros.model.structure import padded_size
@@ -46,7 +47,7 @@ def input_launches(model: Model, format: FrameFormat, index: int) -> list[Launch
     height, width = model.input_size
     padded_height, padded_width = padded_size(height, width, model.depth)
     frame = (Buffer(f'frame{index}'), format.width, format.height, format.step)
-    image = (Buffer('image'), index, padded_width, padded_height, _padding(model))
+    image = (Buffer('image'), index, padded_width, padded_height, padding_word(model))
     if _has_network_size(model, format):
         kernel, pixels, tables = 'convert', 4, ()
     else:
@@ -104,12 +105,6 @@ def _linear(source: int, target: int) -> Constant:
 
 def _nearest(source: int, target: int) -> Constant:
     return Constant(f'nearest.{source}.{target}')
-
-
-def _padding(model: Model) -> int:
-    """The word that pads: int8 (R - 128, G - 128, B - 128, 0) of the mean, as a C int."""
-    channels = np.array([*model.mean, 128]) - 128
-    return int(channels.astype(np.int8).view('<i4')[0])
 
 
 def _grid(width: int, height: int, pixels: int) -> tuple[int, int, int]:

@@ -59,10 +59,8 @@ class DeviceLimits:
         architecture: compute capability times ten, such as 87.
         multiprocessors: how many it has.
         shared_per_block: bytes of shared memory that one block may opt in to.
-        shared_per_multiprocessor: bytes of shared memory of one multiprocessor.
     """
 
     architecture: int
     multiprocessors: int
     shared_per_block: int
-    shared_per_multiprocessor: int

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mbu_ros.model.deployed import BinaryLayer, FirstLayer, Head
+from mbu_ros.model.deployed import BinaryLayer, FirstLayer, Head, Model
 from mbu_ros.model.packing import unpack_sources
 from mbu_ros.model.structure import TAPS, UP, LayerShape
 
@@ -23,8 +23,6 @@ STEP_BYTES = 32
 """Bytes of weights of one output column in one step."""
 LIMIT = 1 << 29
 """Thresholds are cut to this size, which no sum reaches, so that sums with them stay in int32."""
-NEVER = -LIMIT
-"""Offset of a column whose bit is never set."""
 
 TERNARY, TERNARY64, BINARY, BINARY128 = 'ternary', 'ternary64', 'binary', 'binary128'
 
@@ -37,6 +35,12 @@ def padded_channels(channels: int) -> int:
 def pixel_bytes(channels: int) -> int:
     """Bytes of one pixel of a tensor of so many channels."""
     return padded_channels(channels) // 8
+
+
+def padding_word(model: Model) -> int:
+    """The pixel that pads: int8 (R - 128, G - 128, B - 128, 0) of the mean, as a C int."""
+    channels = np.array([*model.mean, 128]) - 128
+    return int(channels.astype(np.int8).view('<i4')[0])
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def pack_offsets(
     if not product.counts_bits:
         minus = _planes(layer, shape)[1]
         threshold = threshold + (minus.sum(axis=2) if up else minus.sum(axis=(1, 2))[:, None])
-    padded = np.full((padded_channels(shape.out_channels), threshold.shape[1]), -NEVER, np.int64)
+    padded = np.full((padded_channels(shape.out_channels), threshold.shape[1]), LIMIT, np.int64)
     padded[: shape.out_channels] = np.clip(threshold, -LIMIT, LIMIT)
     # [out, taps] to columns ordered tap by tap.
     slices = -padded.T.reshape(-1, columns)
@@ -178,7 +182,7 @@ def pack_first(first: FirstLayer) -> tuple[np.ndarray, np.ndarray]:
     weight[:out, :, :3, :3] = first.weight
     weight = weight.reshape(slices, 64, 3, 4, 4)[:, column_order(64, 64)]
     fragments = weight.reshape(slices, 8, 8, 3, 4, 4).transpose(0, 1, 3, 2, 4, 5)
-    threshold = np.full(slices * 64, -NEVER, np.int64)
+    threshold = np.full(slices * 64, LIMIT, np.int64)
     threshold[:out] = np.clip(first.threshold.astype(np.int64), -LIMIT, LIMIT)
     offsets = -threshold.reshape(slices, 64)[:, column_order(64, 64)]
     return (

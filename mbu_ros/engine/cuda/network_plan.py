@@ -17,6 +17,7 @@ from mbu_ros.engine.cuda.layout import (
     pack_offsets,
     pack_weights,
     padded_channels,
+    padding_word,
     pixel_bytes,
     product_of,
 )
@@ -30,6 +31,8 @@ FIRST_BLOCKS = 2
 """Blocks of the first convolution that a multiprocessor holds; each goes through several tiles."""
 MOST_HEAD_CHANNELS = 128
 """The last convolution is fused with the head, for which one slice must hold all its channels."""
+MOST_TENSOR_BYTES = 2**31 - 1
+"""Kernels count the bytes of a tensor in a C int."""
 
 # (columns, warp columns, most groups) of the kernels that there are.
 KERNELS = {
@@ -104,29 +107,18 @@ def check_model(model: Model) -> None:
         )
 
 
-def network_constants(
-    model: Model, architecture: int, instruction: str | None = None
-) -> dict[str, np.ndarray]:
-    """All parameters in device order, by name; depends on the model and the architecture only."""
-    check_model(model)
-    instruction = instruction or instruction_of(architecture)
-    constants = {}
-    constants['first.weights'], constants['first.offsets'] = pack_first(model.first)
-    constants['head.weights'], constants['head.bias'] = pack_head(model.head)
-    for shape in model.shapes:
-        if not shape.is_binary:
-            continue
-        layer = model.layers[shape.name]
-        product = product_of(shape, layer.planes)
-        kind = 'last' if shape.name == 'decoder.0.conv2' else shape.kind
-        for columns, warp_columns, _ in KERNELS[instruction, kind]:
-            if product.columns % columns == 0 and (kind != 'last' or product.columns == columns):
-                suffix = f'{columns}.{warp_columns}'
-                weights = pack_weights(layer, shape, columns, warp_columns)
-                offsets = pack_offsets(layer, shape, columns, warp_columns)
-                constants[f'{shape.name}.weights.{suffix}'] = weights
-                constants[f'{shape.name}.offsets.{suffix}'] = offsets
-    return constants
+def network_constant(model: Model, name: str) -> np.ndarray:
+    """The parameter of this name, of those that a `network_plan` reads, in device order.
+
+    Of a binary layer it is '<layer>.<weights or offsets>.<columns>.<warp columns>'.
+    """
+    layer, kind, *order = name.rsplit('.', 3) if name[-1].isdigit() else name.split('.')
+    if layer in ('first', 'head'):
+        weights, added = pack_first(model.first) if layer == 'first' else pack_head(model.head)
+        return weights if kind == 'weights' else added
+    (shape,) = (shape for shape in model.shapes if shape.name == layer)
+    pack = pack_offsets if kind == 'offsets' else pack_weights
+    return pack(model.layers[layer], shape, *map(int, order))
 
 
 def network_plan(
@@ -139,18 +131,36 @@ def network_plan(
     """The launches from Buffer('image') to Buffer('labels') and, where asked, 'confidence'.
 
     'image' holds int8 (R, G, B less 128, and 0) of [batch][padded height][padded width] pixels,
-    outside of the image the mean; 'labels' uint8 and 'confidence' float32 of
+    outside of the image the mean, and is overwritten; 'labels' uint8 and 'confidence' float32 of
     [batch][height][width], at the model's input size.
+
+    Args:
+        instruction: 'wgmma' or 'mma'; the faster that the architecture has if None.
+
+    Raises:
+        EngineUnavailable: a network that the kernels cannot run, or an instruction that the
+            architecture has not.
     """
     check_model(model)
+    if instruction == 'wgmma' != instruction_of(limits.architecture):
+        raise EngineUnavailable(
+            f'sm_{limits.architecture} has no wgmma, only Hopper (sm_90) has; take mma'
+        )
     instruction = instruction or instruction_of(limits.architecture)
     height, width = padded_size(*model.input_size, model.depth)
     maker = _Maker(model, batch, instruction, limits, [])
     slots = Slots()
+    slots.adopt('image', 4 * batch * height * width)
 
     def tensor(channels: int, level: int) -> Buffer:
-        pixels = batch * (height >> level) * (width >> level)
-        return slots.take(pixels * pixel_bytes(channels))
+        size = batch * (height >> level) * (width >> level) * pixel_bytes(channels)
+        if size > MOST_TENSOR_BYTES:
+            raise EngineUnavailable(
+                f'{batch} frames of {width}x{height} at once make a tensor of {size / 1e9:.1f} GB, '
+                f'the kernels take up to {MOST_TENSOR_BYTES / 1e9:.1f} GB; give fewer frames at '
+                'once, or take a smaller model'
+            )
+        return slots.take(size)
 
     bits = pooled = None
     skips: dict[int, Buffer] = {}
@@ -160,6 +170,7 @@ def network_plan(
         if shape.kind == FIRST:
             bits = tensor(channels, 0)
             maker.launches.append(_first(maker, size, bits))
+            slots.give_back(Buffer('image'))
             continue
         if shape.kind == UP:
             below, bits = bits, tensor(channels, level - 1)
@@ -184,7 +195,7 @@ def network_plan(
             skips[level] = bits
 
     pixels = batch * model.input_size[0] * model.input_size[1]
-    buffers = {'image': 4 * batch * height * width, 'labels': pixels, **slots.sizes}
+    buffers = {'labels': pixels, **slots.sizes}
     if confidence:
         buffers['confidence'] = 4 * pixels
     return Plan(buffers, maker.launches)
@@ -195,7 +206,6 @@ def _first(maker: _Maker, size: tuple[int, int, int], output: Buffer) -> Launch:
     tiles = -(-height // FIRST_ROWS) * -(-width // FIRST_COLUMNS)
     slices = padded_channels(model.width) // 64
     blocks = min(tiles, -(-FIRST_BLOCKS * maker.limits.multiprocessors // (slices * batch)))
-    mean = np.array([*(np.array(model.mean) - 128), 0], np.int8)
     return Launch(
         'encoder.0.conv1',
         'first_conv',
@@ -206,7 +216,7 @@ def _first(maker: _Maker, size: tuple[int, int, int], output: Buffer) -> Launch:
         (
             Buffer('image'),
             *size,
-            int(mean.view('<i4')[0]),
+            padding_word(model),
             Constant('first.weights'),
             Constant('first.offsets'),
             output,

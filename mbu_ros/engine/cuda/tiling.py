@@ -19,7 +19,8 @@ GROUP_THREADS = 128
 BARRIER_BYTES = 1024
 PLACE_BYTES = 16
 INPUT_STAGES = (4, 3, 2)
-MOST_WEIGHT_STAGES = 40  # barriers for more would not fit in BARRIER_BYTES
+MOST_WEIGHT_STAGES = BARRIER_BYTES // 16 - 3 * max(INPUT_STAGES)
+"""A stage has two barriers of 8 bytes; there are up to three groups."""
 
 # Cycles of a multiprocessor, by instruction and columns where it depends on them.
 STEP_CYCLES = {('wgmma', 128): 132, ('wgmma', 64): 76, ('mma', 128): 220, ('mma', 64): 112}
@@ -131,24 +132,20 @@ def _tiling(
     input_bytes = stage_bytes(product) * groups
     weight_bytes = product.weight_steps * columns * STEP_BYTES
     stages = product.steps // product.weight_steps
-    free = limits.shared_per_block - BARRIER_BYTES - 4 * columns
-    for input_stages in INPUT_STAGES:
-        weight_stages = min((free - input_stages * input_bytes) // weight_bytes, MOST_WEIGHT_STAGES)
-        if weight_stages >= min(stages, 4):
-            break
-    if weight_stages < min(stages, 2):
-        return None
     # A ring needs two stages, also where one stage is all the weights.
-    weight_stages = max(min(weight_stages, stages), 2)
-    shared = limits.shared_per_block - free + input_stages * input_bytes
-    shared += weight_stages * weight_bytes
-    if shared > limits.shared_per_block:
+    enough = max(min(stages, MOST_WEIGHT_STAGES), 2)
+    for input_stages in INPUT_STAGES:
+        shared = BARRIER_BYTES + 4 * columns + input_stages * input_bytes
+        weight_stages = min((limits.shared_per_block - shared) // weight_bytes, enough)
+        if weight_stages >= min(enough, 4):
+            break
+    if weight_stages < 2:
         return None
+    shared += weight_stages * weight_bytes
 
     slices = product.columns // columns
     tile_blocks = -(-tiles // groups)
-    blocks = min(tile_blocks, max(1, limits.multiprocessors // slices))
-    rounds = -(-tile_blocks // blocks)
+    rounds = -(-tile_blocks // max(1, limits.multiprocessors // slices))
     blocks = -(-tile_blocks // rounds)  # as few as do it in so many rounds
     waves = -(-blocks * slices // limits.multiprocessors)
     step_cycles = STEP_CYCLES[instruction, columns] * product.steps
