@@ -69,7 +69,8 @@ setup(
         'torch': ['torch>=2.4,<2.14'],
         'cuda': ['pycuda>=2024.1,<2027', 'cuda-bindings>=12.6,<14'],
         'bench': ['nvidia-ml-py>=12.535,<14', 'matplotlib>=3.7,<4'],
-        'dev': ['pytest>=8,<10', 'ruff>=0.9,<1', 'setuptools>=70.1'],
+        # From 8.3.5 on, test modules can import their neighbours (--import-mode=importlib).
+        'dev': ['pytest>=8.3.5,<10', 'ruff>=0.9,<1', 'setuptools>=70.1'],
     },
     entry_points={'console_scripts': ['mbu = mbu_ros.cli:main']},
     classifiers=[

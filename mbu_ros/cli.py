@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Sequence
 
 from mbu_ros import __version__
-from mbu_ros.engine.base import EngineUnavailable
+from mbu_ros.engine.base import EngineError, EngineUnavailable
 from mbu_ros.errors import InputError
 
 # A subcommand's module is imported only when it is run, so that `mbu info` needs no torch.
@@ -49,11 +50,15 @@ def _parser(selected: str | None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `mbu` with these arguments (default: the process's own); returns its exit code.
 
-    2 stands for input that cannot be used, as it does for argparse.
+    2 stands for input that cannot be used, as it does for argparse, and for an engine that this
+    machine cannot run; 1 for what failed on the way.
     """
     if threading.current_thread() is threading.main_thread():
         # As Ctrl-C: what was started is stopped, and what is half written removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Such as that kernels are being compiled, which takes a while.
+    logging.basicConfig(format='mbu: %(message)s')
+    logging.getLogger('mbu_ros').setLevel(logging.INFO)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     selected = next((argument for argument in arguments if argument in COMMANDS), None)
     try:
@@ -62,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, EngineUnavailable) as error:
         print(f'mbu: {error}', file=sys.stderr)
         return 2
+    except EngineError as error:
+        print(f'mbu: {error}', file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print('mbu: interrupted', file=sys.stderr)
         return 130

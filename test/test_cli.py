@@ -8,6 +8,8 @@ import pytest
 
 from mbu_ros import __version__
 from mbu_ros.cli import COMMANDS, main
+from mbu_ros.commands import info
+from mbu_ros.engine.base import EngineError, EngineUnavailable
 from mbu_ros.model.file import save_model
 from mbu_ros.model.random import random_model
 
@@ -63,6 +65,28 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path):
     assert result.stdout == ''
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.startswith('mbu: ') and 'damaged' in result.stderr
+
+
+@pytest.mark.parametrize(
+    'error, code', [(EngineUnavailable('no such GPU'), 2), (EngineError('the GPU is lost'), 1)]
+)
+def test_an_engine_that_fails_is_one_line(monkeypatch, capsys, error, code):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(info, 'run', fail)
+    assert main(['info', 'synthetic']) == code
+    assert capsys.readouterr().err == f'mbu: {error}\n'
+
+
+def test_what_takes_a_while_is_told():
+    code = (
+        'import logging; from mbu_ros.cli import main; main(["info", "synthetic"]); '
+        'logging.getLogger("mbu_ros.engine.cuda.compile").info("compiling %d", 3); '
+        'logging.getLogger("other").info("nothing of ours")'
+    )
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert result.stderr == 'mbu: compiling 3\n'
 
 
 @pytest.mark.parametrize('command', [['train', '--scenes', '5'], ['export', 'checkpoint.pt']])

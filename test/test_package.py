@@ -53,7 +53,8 @@ def test_ros2_run_finds_the_nodes(prefix, node):
 
 def test_everything_shipped_is_there(prefix):
     share = prefix / 'share' / 'mbu_ros'
-    for folder, pattern in (('launch', '*.launch.*'), ('config', '*.yaml'), ('models', '*')):
+    shipped = {'launch': '*.launch.*', 'config': '*.yaml', 'models': '*', 'kernels': '*.cu*'}
+    for folder, pattern in shipped.items():
         expected = {path.name for path in (SOURCE / folder).glob(pattern) if path.is_file()}
         assert expected
         found = {path.name for path in (share / folder).iterdir() if path.is_file()}
@@ -71,6 +72,27 @@ def test_an_installed_mbu_finds_its_models(prefix, tmp_path):
         check=True,
     )
     assert str(prefix) in result.stdout
+
+
+def test_an_installed_engine_finds_its_kernels(prefix, tmp_path):
+    (packages,) = prefix.glob('lib/python*/site-packages')
+    code = (
+        'from mbu_ros.engine.cuda.sources import kernel_folder, kernel_sources, source_files; '
+        'files = {file for source in kernel_sources() for file in source_files(source)}; '
+        'print(kernel_folder(), *sorted(files), sep="\\n")'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(packages), 'AMENT_PREFIX_PATH': str(prefix)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder, *files = result.stdout.split()
+    assert folder == str(prefix / 'share' / 'mbu_ros' / 'kernels')
+    # None is left over: every file is a source, or included by one.
+    assert files == sorted(path.name for path in (SOURCE / 'kernels').glob('*.cu*'))
 
 
 def test_versions_agree():

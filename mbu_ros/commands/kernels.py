@@ -13,8 +13,9 @@ from rich.table import Table
 
 from mbu_ros.commands.arguments import count
 from mbu_ros.engine.base import EngineUnavailable
-from mbu_ros.engine.cuda.architecture import present_architectures, target
+from mbu_ros.engine.cuda.architecture import target
 from mbu_ros.engine.cuda.compile import PREBUILT, build_prebuilt
+from mbu_ros.engine.cuda.driver import present_architectures
 from mbu_ros.engine.cuda.nvcc import Compilation
 from mbu_ros.engine.cuda.sources import kernel_folder, kernel_sources
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import array
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,10 +122,22 @@ def fill_image(message: Any, pixels: np.ndarray, encoding: str) -> None:
     message.data = data
 
 
-def _checked_rows(message: Any, encodings: tuple[str, ...]) -> np.ndarray:
-    """View the pixels of an Image as uint8 [rows, bytes of a row without padding]."""
-    height, width, step = int(message.height), int(message.width), int(message.step)
-    encoding = message.encoding
+def check_size(
+    encoding: str, height: int, width: int, step: int, encodings: Collection[str] = ENCODINGS
+) -> tuple[int, int]:
+    """Check that an image can have this encoding and size.
+
+    Args:
+        step: bytes from one row to the next.
+        encodings: of `ENCODINGS`, those that can be used.
+
+    Returns:
+        Rows of its data, and the bytes of one without padding.
+
+    Raises:
+        InputError: the encoding is none of those, the image is empty or larger than `MAX_PIXELS`,
+            or its size or step do not fit its encoding.
+    """
     if encoding not in encodings:
         raise InputError(
             f'image encoding {encoding[:40]!r} cannot be used; publish one of '
@@ -142,12 +154,23 @@ def _checked_rows(message: Any, encodings: tuple[str, ...]) -> np.ndarray:
     row_bytes = width * layout.pixel_bytes
     if step < row_bytes:
         raise InputError(f'{size} has step {step}; a row of it takes at least {row_bytes} bytes')
-    rows = height * 3 // 2 if layout.half_plane else height
-    if len(message.data) != step * rows:
+    return height * 3 // 2 if layout.half_plane else height, row_bytes
+
+
+def check_bytes(encoding: str, height: int, width: int, step: int, rows: int, found: int) -> None:
+    """Raise InputError unless an image of so many rows of data has as many bytes."""
+    if found != step * rows:
         raise InputError(
-            f'{size} with step {step} must have {step * rows} bytes of data, '
-            f'this has {len(message.data)}'
+            f'{encoding} image of {width}x{height} with step {step} must have {step * rows} bytes '
+            f'of data, this has {found}'
         )
+
+
+def _checked_rows(message: Any, encodings: Collection[str]) -> np.ndarray:
+    """View the pixels of an Image as uint8 [rows, bytes of a row without padding]."""
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    rows, row_bytes = check_size(message.encoding, height, width, step, encodings)
+    check_bytes(message.encoding, height, width, step, rows, len(message.data))
     return np.frombuffer(message.data, dtype=np.uint8).reshape(rows, step)[:, :row_bytes]
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from mbu_ros.engine.base import EngineUnavailable
-from mbu_ros.engine.cuda.architecture import OLDEST, present_architectures
+from mbu_ros.engine.cuda.architecture import OLDEST
+from mbu_ros.engine.cuda.driver import present_architectures
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -44,7 +44,7 @@ def test_no_architecture_and_no_gpu(installed, nvcc, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'pycuda.driver', None)
     assert main(['kernels']) == 2
     text = capsys.readouterr().err
-    assert 'PyCUDA cannot be imported' in text and '--arch 87' in text
+    assert 'PyCUDA is not installed' in text and '--arch 87' in text
 
 
 def test_the_present_gpu_is_the_default(installed, nvcc, monkeypatch):

@@ -19,7 +19,7 @@ from mbu_ros.engine.cuda import nvcc as cuda_nvcc
 from mbu_ros.engine.cuda.compile import (
     build_prebuilt,
     cache_folder,
-    compiler_report,
+    compile_all,
     load_cubin,
     load_cubins,
 )
@@ -296,7 +296,7 @@ def test_an_nvcc_that_does_not_run(installed, nvcc):
 
 
 def test_the_report_of_a_kernel(installed, nvcc):
-    (kernel,) = compiler_report('one', 87).values()
+    (kernel,) = compile_all([('one', 87)])['one', 87].kernels.values()
     assert (kernel.registers, kernel.stack, kernel.shared) == (16, 0, 0)
     assert not kernel.local_memory
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""GPU architectures: which can run the kernels, what compilers call them, which are present."""
+"""GPU architectures: which can run the kernels, and what compilers call them."""
 
 from __future__ import annotations
 
@@ -24,25 +24,3 @@ def target(architecture: int) -> str:
             f'this is {architecture}'
         )
     return 'sm_90a' if architecture == 90 else f'sm_{architecture}'
-
-
-def present_architectures() -> list[int]:
-    """Architectures of this machine's GPUs, each once, such as [87]; needs no context.
-
-    Raises:
-        EngineUnavailable: PyCUDA, the driver or a GPU is missing.
-    """
-    try:
-        import pycuda.driver as cuda
-    except ImportError as error:
-        raise EngineUnavailable(f'PyCUDA cannot be imported ({error})') from error
-    try:
-        cuda.init()
-        capabilities = [
-            cuda.Device(index).compute_capability() for index in range(cuda.Device.count())
-        ]
-    except cuda.Error as error:
-        raise EngineUnavailable(f'the CUDA driver gives no GPU ({error})') from error
-    if not capabilities:
-        raise EngineUnavailable('the CUDA driver lists no GPU')
-    return sorted({10 * major + minor for major, minor in capabilities})

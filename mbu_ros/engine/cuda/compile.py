@@ -13,7 +13,6 @@ from mbu_ros.engine.base import EngineUnavailable
 from mbu_ros.engine.cuda.architecture import target
 from mbu_ros.engine.cuda.cubin_files import CubinKey, digest, find, outdated, store
 from mbu_ros.engine.cuda.nvcc import Compilation, compile_sources, find_compiler, flags_key
-from mbu_ros.engine.cuda.resources import KernelResources
 from mbu_ros.engine.cuda.sources import kernel_folder, source_files, source_path
 from mbu_ros.errors import InputError
 from mbu_ros.share import share_directories
@@ -74,15 +73,6 @@ def compile_all(jobs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Compil
             raise result
         compiled[path.stem, architecture] = result
     return compiled
-
-
-def compiler_report(source: str, architecture: int) -> dict[str, KernelResources]:
-    """Registers, shared memory and spills of each kernel of a source, as compiled anew.
-
-    Raises:
-        EngineUnavailable: no compiler, or the source does not compile.
-    """
-    return compile_all([(source, architecture)])[source, architecture].kernels
 
 
 def build_prebuilt(

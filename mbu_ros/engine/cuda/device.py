@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import logging
 import threading
 import weakref
@@ -14,6 +13,7 @@ from typing import Any
 
 from mbu_ros.engine.base import EngineError, EngineUnavailable
 from mbu_ros.engine.cuda.architecture import OLDEST
+from mbu_ros.engine.cuda.driver import architecture_of, find_gpu, load_driver
 from mbu_ros.engine.cuda.launch import DeviceLimits
 
 LOGGER = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class Device:
     """
 
     def __init__(self, index: int = 0) -> None:
-        self.driver = _load_driver()
-        handle = _find(self.driver, index)
+        self.driver = load_driver()
+        handle = find_gpu(self.driver, index)
         self.name = handle.name()
         self.limits = _limits(self.driver, handle)
         self.integrated = bool(_attribute(self.driver, handle, 'INTEGRATED'))
@@ -143,13 +143,13 @@ class Device:
 
     def _explain(self, error: Exception) -> str:
         """What to tell of an error of PyCUDA; notes whether the context survived it."""
-        if isinstance(error, self.driver.MemoryError):
-            free, total = self.driver.mem_get_info()
-            return (
-                f'{self.name} is out of memory ({megabytes(free)} of {megabytes(total)} are free); '
-                'stop what else uses it, or use smaller frames'
-            )
         try:
+            if isinstance(error, self.driver.MemoryError):
+                free, total = self.driver.mem_get_info()
+                return (
+                    f'{self.name} is out of memory ({megabytes(free)} of {megabytes(total)} are '
+                    'free); stop what else uses it, or use smaller frames'
+                )
             self.driver.Context.synchronize()
         except self.driver.Error:
             self.lost = (
@@ -165,51 +165,11 @@ def megabytes(count: int) -> str:
     return f'{count / 1e6:,.0f} MB'
 
 
-def _load_driver() -> ModuleType:
-    try:
-        driver = importlib.import_module('pycuda.driver')
-    except ModuleNotFoundError as error:
-        raise EngineUnavailable(
-            f"PyCUDA is not installed ({error}); pip install 'mbu_ros[cuda]' brings it"
-        ) from error
-    except ImportError as error:
-        if 'libcuda' in str(error):
-            raise EngineUnavailable(
-                f'no NVIDIA driver is installed ({error}); install one, and in a container give it '
-                'the GPU (--gpus all, on a Jetson --runtime nvidia)'
-            ) from error
-        raise EngineUnavailable(
-            f'PyCUDA does not fit this machine ({error}); install it again for this driver and '
-            'NumPy: pip install --force-reinstall --no-binary pycuda pycuda'
-        ) from error
-    try:
-        driver.init()
-    except driver.Error as error:
-        raise EngineUnavailable(
-            f'the NVIDIA driver finds no GPU to use ({error}); see what nvidia-smi says, and '
-            'whether CUDA_VISIBLE_DEVICES hides it'
-        ) from error
-    return driver
-
-
-def _find(driver: ModuleType, index: int) -> Any:
-    count = driver.Device.count()
-    if count == 0:
-        raise EngineUnavailable('the NVIDIA driver lists no GPU; see what nvidia-smi says')
-    if not 0 <= index < count:
-        raise EngineUnavailable(f'there is no GPU {index}; this machine has 0 to {count - 1}')
-    return driver.Device(index)
-
-
 def _limits(driver: ModuleType, handle: Any) -> DeviceLimits:
-    major, minor = handle.compute_capability()
     return DeviceLimits(
-        architecture=10 * major + minor,
+        architecture=architecture_of(handle),
         multiprocessors=_attribute(driver, handle, 'MULTIPROCESSOR_COUNT'),
         shared_per_block=_attribute(driver, handle, 'MAX_SHARED_MEMORY_PER_BLOCK_OPTIN'),
-        shared_per_multiprocessor=_attribute(
-            driver, handle, 'MAX_SHARED_MEMORY_PER_MULTIPROCESSOR'
-        ),
     )
 
 

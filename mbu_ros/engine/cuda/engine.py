@@ -21,9 +21,11 @@ from mbu_ros.engine.cuda.device import Device, megabytes
 from mbu_ros.engine.cuda.frame_format import ENCODINGS, FrameFormat
 from mbu_ros.engine.cuda.graph import Recorder
 from mbu_ros.engine.cuda.kernels import Kernels
-from mbu_ros.engine.cuda.memory import Arena, Constants
-from mbu_ros.engine.cuda.network_plan import network_constants
+from mbu_ros.engine.cuda.memory import Arena
+from mbu_ros.engine.cuda.network_plan import check_model
+from mbu_ros.engine.cuda.parameters import Parameters
 from mbu_ros.engine.cuda.session import Session, Shared
+from mbu_ros.engine.cuda.sources import kernel_sources
 from mbu_ros.imaging.messages import to_rgb
 from mbu_ros.model.deployed import Model
 
@@ -41,14 +43,23 @@ class CudaEngine:
     For each new set of frame formats it prepares a session once (some milliseconds); after that a
     frame costs one launch of a CUDA graph.
 
+    Args:
+        model: what to run.
+        device_index: number of the GPU.
+        instruction: 'wgmma' or 'mma', to compare them on a GPU that has both; the faster if None.
+
     Raises:
         EngineUnavailable: this machine or its GPU cannot run the model; the text says why.
     """
 
     name = 'cuda'
 
-    def __init__(self, model: Model, device_index: int = 0) -> None:
+    def __init__(
+        self, model: Model, device_index: int = 0, *, instruction: str | None = None
+    ) -> None:
+        check_model(model)
         self.model = model
+        self._instruction = instruction
         self._sessions: OrderedDict[tuple, Session] = OrderedDict()
         self._parts: Shared | None = None
         self._device = Device(device_index)
@@ -108,21 +119,21 @@ class CudaEngine:
             self._parts = None
 
     def _prepare(self) -> None:
-        """Upload the model, and prepare for frames of its own size: that compiles the kernels."""
+        """Prepare for frames of the model's own size: that compiles kernels, uploads the model."""
         device = self._device
-        recorder, kernels, arena = Recorder(device), Kernels(device), Arena(device)
-        arrays = network_constants(self.model, device.limits.architecture)
-        try:
-            constants = Constants(device, arrays)
-        except device.driver.MemoryError as error:
-            needed = sum(array.nbytes for array in arrays.values())
-            raise EngineError(self._too_little(needed)) from error
-        self._parts = Shared(device, self.model, recorder, kernels, constants, arena)
+        self._parts = Shared(
+            device,
+            self.model,
+            Recorder(device),
+            Kernels(device),
+            Parameters(device, self.model),
+            Arena(device),
+            self._instruction,
+        )
+        # All of them now, so that no frame has to wait for a compiler.
+        self._parts.kernels.load(kernel_sources())
         height, width = self.model.input_size
-        form = FrameFormat('rgb8', height, width, 3 * width)
-        planned = [Session(self._parts, (form,), confidence) for confidence in (False, True)]
-        kernels.load(launch.source for session in planned for launch in session.launches)
-        self.session((form,))
+        self.session((FrameFormat('rgb8', height, width, 3 * width),))
 
     def _segment(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
         frames = [_takable(frame) for frame in frames]
@@ -165,7 +176,9 @@ class CudaEngine:
             except self._device.driver.MemoryError as error:
                 needed = session.memory_bytes
                 raise EngineError(
-                    self._too_little(needed['activations'] + needed['frames'])
+                    self._too_little(
+                        needed['activations'] + needed['frames'] + self._parts.parameters.wanted
+                    )
                 ) from error
         self._sessions[key] = session
         return session
@@ -178,7 +191,7 @@ class CudaEngine:
         self._close_sessions()
         if self._parts is not None:
             self._parts.arena.free()
-            self._parts.constants.free()
+            self._parts.parameters.free()
             self._parts.kernels.close()
 
     def _too_little(self, needed: int) -> str:

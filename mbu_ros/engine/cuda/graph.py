@@ -8,21 +8,19 @@ same work is enqueued anew each time: the same results, at several times the cos
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Protocol
 
 from mbu_ros.engine.cuda.device import Device
+from mbu_ros.engine.cuda.overlap import OLDEST_OVERLAPPING, let_kernels_overlap
 
 LOGGER = logging.getLogger(__name__)
 
 _EVENT_DEFAULT, _EVENT_EXTERNAL = 0, 1  # CUevent_record_flags; external ones only in a capture
-
-
-DEPENDENT_LAUNCH_ARCHITECTURE = 90
-"""From here on a kernel can start while the one before it ends."""
 
 
 class Work(Protocol):
@@ -41,12 +39,14 @@ class Recorder:
     Attributes:
         bindings: the module cuda.bindings.driver, or None: then work is enqueued call by call.
         capturing: whether a capture is going on.
+        overlaps: whether the kernels of a graph may overlap; False once that was refused.
     """
 
     def __init__(self, device: Device) -> None:
         self.device = device
         self.bindings = _load_bindings()
         self.capturing = False
+        self.overlaps = device.limits.architecture >= OLDEST_OVERLAPPING
         if self.bindings is not None:
             self.stream = self.bindings.CUstream(device.stream.handle)
 
@@ -83,14 +83,46 @@ class Graph:
 
     def __init__(self, recorder: Recorder, enqueue: Callable[[], None]) -> None:
         self._recorder = recorder
-        self._bindings = bindings = recorder.bindings
-        self._stream = stream = recorder.stream
+        self._bindings = recorder.bindings
         self._executable = None
-        check = recorder.check
+        if recorder.overlaps:
+            self._executable = self._instantiate_overlapping(enqueue)
+        if self._executable is None:
+            with self._captured(enqueue) as graph:
+                self._executable = recorder.check(self._bindings.cuGraphInstantiate(graph, 0))
+        try:
+            recorder.check(self._bindings.cuGraphUpload(self._executable, recorder.stream))
+        except BaseException:
+            self.close()
+            raise
+
+    def _instantiate_overlapping(self, enqueue: Callable[[], None]) -> Any:
+        """An executable graph whose kernels overlap; None where that is refused."""
+        recorder, bindings = self._recorder, self._bindings
+        with self._captured(enqueue) as graph:
+            try:
+                let_kernels_overlap(bindings, graph, recorder.check)
+                return recorder.check(bindings.cuGraphInstantiate(graph, 0))
+            except recorder.device.driver.MemoryError:
+                raise
+            # The last two: of a function that the bindings or the driver do not have.
+            except (recorder.device.driver.Error, RuntimeError, AttributeError) as error:
+                LOGGER.warning(
+                    'kernels do not overlap (%s), which costs a little time on the GPU; '
+                    'a newer NVIDIA driver may help',
+                    error,
+                )
+                recorder.overlaps = False
+                return None
+
+    @contextlib.contextmanager
+    def _captured(self, enqueue: Callable[[], None]) -> Iterator[Any]:
+        """What `enqueue` enqueues, as a graph that is destroyed in the end."""
+        recorder, bindings, stream = self._recorder, self._bindings, self._recorder.stream
         # Relaxed: Python may free another engine's memory at any point of this thread, which the
         # stricter modes punish by failing the capture.
         mode = bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
-        check(bindings.cuStreamBeginCapture(stream, mode))
+        recorder.check(bindings.cuStreamBeginCapture(stream, mode))
         recorder.capturing = True
         try:
             enqueue()
@@ -101,59 +133,22 @@ class Graph:
             raise
         finally:
             recorder.capturing = False
-        graph = check(bindings.cuStreamEndCapture(stream))
+        graph = recorder.check(bindings.cuStreamEndCapture(stream))
         try:
-            if recorder.device.limits.architecture >= DEPENDENT_LAUNCH_ARCHITECTURE:
-                let_kernels_overlap(bindings, graph, check)
-            self._executable = check(bindings.cuGraphInstantiate(graph, 0))
-            check(bindings.cuGraphUpload(self._executable, stream))
-        except BaseException:
-            self.close()
-            raise
+            yield graph
         finally:
             bindings.cuGraphDestroy(graph)
 
     def launch(self) -> None:
         """Enqueue the graph."""
-        self._recorder.check(self._bindings.cuGraphLaunch(self._executable, self._stream))
+        recorder = self._recorder
+        recorder.check(self._bindings.cuGraphLaunch(self._executable, recorder.stream))
 
     def close(self) -> None:
         """Free the graph. Twice is allowed."""
         if self._executable is not None:
             self._bindings.cuGraphExecDestroy(self._executable)
             self._executable = None
-
-
-def let_kernels_overlap(bindings: ModuleType, graph: Any, check: Callable[[tuple], Any]) -> None:
-    """Make the edges from kernel to kernel of a captured graph programmatic.
-
-    Then a kernel may be launched while the one before it ends, which hides the latency of its
-    launch. Each of our kernels waits by itself, before it reads or writes what others do (see
-    kernels/dependent_launch.cuh).
-    """
-    edges = bindings.cuGraphGetEdges(graph)
-    check(edges[:1])
-    edges = bindings.cuGraphGetEdges(graph, edges[-1])
-    check(edges[:1])
-    kernel = bindings.CUgraphNodeType.CU_GRAPH_NODE_TYPE_KERNEL
-    pairs = [
-        (start, end)
-        for start, end in zip(edges[1], edges[2])
-        if check(bindings.cuGraphNodeGetType(start)) == kernel
-        and check(bindings.cuGraphNodeGetType(end)) == kernel
-    ]
-    if not pairs:
-        return
-    starts, ends = [start for start, _ in pairs], [end for _, end in pairs]
-    data = bindings.CUgraphEdgeData()
-    data.type = int(bindings.CUgraphDependencyType.CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC)
-    data.from_port = bindings.CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC
-    # In cuda-bindings 12 the functions that know of edge data have names of their own.
-    suffix = '_v2' if hasattr(bindings, 'cuGraphAddDependencies_v2') else ''
-    remove = getattr(bindings, f'cuGraphRemoveDependencies{suffix}')
-    add = getattr(bindings, f'cuGraphAddDependencies{suffix}')
-    check(remove(graph, starts, ends, None, len(pairs)))
-    check(add(graph, starts, ends, [data] * len(pairs), len(pairs)))
 
 
 class Marks:
@@ -205,7 +200,7 @@ def _load_bindings() -> ModuleType | None:
         if not _warned:
             LOGGER.warning(
                 'no CUDA graphs (%s), so that each kernel is launched by itself, which costs time '
-                "on the CPU; pip install 'mbu_ros[cuda]' brings cuda-bindings",
+                'on the CPU: pip install cuda-bindings',
                 error,
             )
             _warned = True

@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of the engine: constants, the arena of activations, and frames on both sides."""
+"""Memory on the device: constant arrays, the arena of activations, and frames on both sides."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from mbu_ros.engine.cuda import device, engine, graph, kernels, session
+from mbu_ros.engine.cuda import device, graph, kernels, parameters, session_plan
 from mbu_ros.model.random import random_model
 
 from . import toy_network
@@ -29,8 +29,10 @@ def install(monkeypatch):
         monkeypatch.setattr(device, '_pop_current', gpu.pop_current)
         monkeypatch.setattr(graph, '_warned', False)
         monkeypatch.setattr(kernels, 'load_cubins', lambda names, _: dict.fromkeys(names, b'\x7f'))
-        monkeypatch.setattr(session, 'network_plan', toy_network.plan)
-        monkeypatch.setattr(engine, 'network_constants', lambda *_: toy_network.CONSTANTS)
+        monkeypatch.setattr(session_plan, 'network_plan', toy_network.plan)
+        monkeypatch.setattr(
+            parameters, 'network_constant', lambda _, name: toy_network.CONSTANTS[name]
+        )
         return gpu
 
     return make

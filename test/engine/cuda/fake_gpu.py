@@ -33,6 +33,27 @@ class Code(enum.IntEnum):
     CUDA_ERROR_OUT_OF_MEMORY = 2
 
 
+class Node:
+    """A node of a graph: what it does, and whether it is a kernel."""
+
+    def __init__(self, work, is_kernel):
+        self.work = work
+        self.is_kernel = is_kernel
+
+
+class Graph:
+    """Captured work: nodes in order, and the data of the edges between them, by their ends."""
+
+    def __init__(self):
+        self.nodes = []
+        self.edges = {}
+
+    def add(self, node):
+        if self.nodes:
+            self.edges[self.nodes[-1], node] = None
+        self.nodes.append(node)
+
+
 def view(address, count, dtype=np.uint8):
     """What lies at an address, as an array."""
     raw = (ctypes.c_uint8 * (count * np.dtype(dtype).itemsize)).from_address(int(address))
@@ -46,10 +67,22 @@ class FakeGpu:
         kernels: Python functions by name; they get the launch's arguments.
         used: bytes allocated on the device.
         fails: names of calls that raise LogicError from now on.
+        short: names of calls for which memory is short.
+        missing: names of functions of cuda-bindings that the driver does not have.
         calls: how often each call was made, by name.
+        overlaps: for each graph that was instantiated, from which to which of its kernels the next
+            one may start early.
     """
 
-    def __init__(self, kernels, memory=1 << 20, capability=(9, 0), integrated=False, devices=1):
+    def __init__(
+        self,
+        kernels,
+        memory=1 << 20,
+        capability=(9, 0),
+        integrated=False,
+        devices=1,
+        bindings_release=13,
+    ):
         self.kernels = kernels
         self.memory = memory
         self.capability = capability
@@ -59,6 +92,11 @@ class FakeGpu:
         self.retained = 0
         self.stack = []
         self.fails = set()
+        self.short = set()
+        self.missing = set()
+        self.refuses_overlap = False
+        self.overlaps = []
+        self.bindings_release = bindings_release
         self.calls = {}
         self.graphs = 0
         self.events = 0
@@ -74,12 +112,14 @@ class FakeGpu:
             raise LogicError(f'{name}: no current context')
         if name in self.fails:
             raise LogicError(f'{name} failed')
+        if name in self.short:
+            raise MemoryError(f'{name}: out of memory')
 
-    def submit(self, work):
+    def submit(self, work, is_kernel=False):
         if self.capturing is None:
             work()
         else:
-            self.capturing.append(work)
+            self.capturing.add(Node(work, is_kernel))
 
     def pop_current(self):
         self.stack.pop()
@@ -188,7 +228,7 @@ class FakeGpu:
             def prepared_async_call(self, grid, block, stream, *arguments, shared_size):
                 gpu.called('launch')
                 assert len(arguments) == len(self.types)
-                gpu.submit(lambda: self.kernel(*arguments))
+                gpu.submit(lambda: self.kernel(*arguments), is_kernel=True)
 
         class Module:
             def get_function(self, name):
@@ -250,30 +290,99 @@ class FakeGpu:
             """Make it return as cuda-bindings does: a code, and a value where there is one."""
 
             def wrapper(*arguments):
+                if call.__name__ in gpu.missing:
+                    raise RuntimeError(f'Function "{call.__name__}" not found')
                 try:
                     gpu.called(call.__name__)
                     value = call(*arguments)
                 except LogicError:
                     return Code.CUDA_ERROR_INVALID_VALUE, None
+                except MemoryError:
+                    return Code.CUDA_ERROR_OUT_OF_MEMORY, None
+                if isinstance(value, tuple):
+                    return (Code.CUDA_SUCCESS, *value)
                 return (Code.CUDA_SUCCESS,) if value is None else (Code.CUDA_SUCCESS, value)
 
             return wrapper
 
         def cuStreamBeginCapture(stream, mode):
             assert gpu.capturing is None
-            gpu.capturing = []
+            gpu.capturing = Graph()
 
         def cuStreamEndCapture(stream):
             graph, gpu.capturing = gpu.capturing, None
             return graph
 
         def cuGraphInstantiate(graph, flags):
+            pairs = list(zip(graph.nodes, graph.nodes[1:]))
+            assert set(graph.edges) == set(pairs), 'an edge was lost'
+            overlaps = [(a, b) for a, b in pairs if graph.edges[a, b] is not None]
+            if overlaps and gpu.refuses_overlap:
+                raise LogicError('no such edges')
+            for pair in overlaps:
+                assert all(node.is_kernel for node in pair)
+                assert (graph.edges[pair].type, graph.edges[pair].from_port) == (1, 1)
+            order = [node for node in graph.nodes if node.is_kernel]
+            gpu.overlaps.append([(order.index(a), order.index(b)) for a, b in overlaps])
             gpu.graphs += 1
-            return list(graph)
+            return graph
 
         def cuGraphLaunch(executable, stream):
-            for work in executable:
-                work()
+            for node in executable.nodes:
+                node.work()
+
+        def get_edges(graph, count):
+            edges = list(graph.edges)[:count]
+            starts, ends = [start for start, _ in edges], [end for _, end in edges]
+            return starts, ends, [None] * len(edges), len(graph.edges)
+
+        def cuGraphNodeGetType(node):
+            return 0 if node.is_kernel else 1
+
+        def remove_edges(graph, starts, ends, count):
+            assert len(starts) == len(ends) == count
+            for pair in zip(starts, ends):
+                del graph.edges[pair]
+
+        def add_edges(graph, starts, ends, data, count):
+            assert len(starts) == len(ends) == len(data) == count
+            graph.edges |= dict(zip(zip(starts, ends), data))
+
+        # Release 13 gave the functions that know of edge data the names of those that do not.
+        if gpu.bindings_release >= 13:
+
+            def cuGraphGetEdges(graph, count=0):
+                return get_edges(graph, count)
+
+            def cuGraphRemoveDependencies(graph, starts, ends, data, count):
+                remove_edges(graph, starts, ends, count)
+
+            def cuGraphAddDependencies(graph, starts, ends, data, count):
+                add_edges(graph, starts, ends, data, count)
+
+            edge_calls = [cuGraphGetEdges, cuGraphRemoveDependencies, cuGraphAddDependencies]
+        else:
+
+            def cuGraphGetEdges(graph, count=0):
+                starts, ends, _, total = get_edges(graph, count)
+                return starts, ends, total
+
+            def cuGraphRemoveDependencies_v2(graph, starts, ends, data, count):
+                remove_edges(graph, starts, ends, count)
+
+            def cuGraphAddDependencies_v2(graph, starts, ends, data, count):
+                add_edges(graph, starts, ends, data, count)
+
+            def cuGraphRemoveDependencies(graph, starts, ends, count):
+                remove_edges(graph, starts, ends, count)
+
+            def cuGraphAddDependencies(graph, starts, ends, count):
+                add_edges(graph, starts, ends, [None] * count, count)
+
+            edge_calls = [
+                *(cuGraphGetEdges, cuGraphRemoveDependencies_v2, cuGraphAddDependencies_v2),
+                *(cuGraphRemoveDependencies, cuGraphAddDependencies),
+            ]
 
         def cuGraphExecDestroy(executable):
             gpu.graphs -= 1
@@ -298,14 +407,18 @@ class FakeGpu:
         calls = [
             *(cuStreamBeginCapture, cuStreamEndCapture, cuGraphInstantiate, cuGraphLaunch),
             *(cuGraphExecDestroy, cuEventCreate, cuEventDestroy, cuEventRecordWithFlags),
-            cuEventElapsedTime,
+            *(cuEventElapsedTime, cuGraphNodeGetType, *edge_calls),
         ]
         return types.SimpleNamespace(
             CUresult=Code,
             CUstream=lambda handle: handle,
             CUstreamCaptureMode=types.SimpleNamespace(CU_STREAM_CAPTURE_MODE_RELAXED=2),
             CUgraphNodeType=types.SimpleNamespace(CU_GRAPH_NODE_TYPE_KERNEL=0),
-            cuGraphGetEdges=lambda graph, count=0: (Code.CUDA_SUCCESS, [], [], [], 0),
+            CUgraphEdgeData=types.SimpleNamespace,
+            CUgraphDependencyType=types.SimpleNamespace(
+                CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC=1
+            ),
+            CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC=1,
             cuGraphUpload=lambda executable, stream: (Code.CUDA_SUCCESS,),
             cuGraphDestroy=lambda graph: (Code.CUDA_SUCCESS,),
             **{call.__name__: guarded(call) for call in calls},

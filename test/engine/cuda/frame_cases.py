@@ -13,7 +13,10 @@ from mbu_ros.imaging.resize import resize_frame, resize_mask
 from mbu_ros.model.random import random_model
 from mbu_ros.model.structure import padded_size
 
-PIXEL_BYTES = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1, 'nv12': 1}
+PIXEL_BYTES = {
+    **{'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4},
+    **{'mono8': 1, '8UC1': 1, 'nv12': 1},
+}
 """Of a row; all others have 2."""
 
 EXTREMES = np.array([0, 1, 15, 16, 17, 127, 128, 129, 254, 255], np.uint8)
@@ -38,7 +41,7 @@ CASES = [
 def make_format(encoding, size, extra=0):
     """A format of about that size, with so many bytes after each row."""
     height, width = size
-    if encoding not in ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8'):
+    if encoding not in ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8', '8UC1'):
         width += width % 2
     if encoding == 'nv12':
         height += height % 2

@@ -7,12 +7,14 @@ import gc
 import numpy as np
 import pytest
 
-from mbu_ros.engine.base import RawFrame
+from mbu_ros.engine.base import EngineError, RawFrame
 from mbu_ros.engine.cuda import engine as engine_module
 from mbu_ros.engine.cuda.engine import CudaEngine
 from mbu_ros.engine.cuda.frame_format import FrameFormat
+from mbu_ros.engine.cuda.sources import kernel_sources
 from mbu_ros.errors import InputError
 
+from .fake_gpu import view
 from .toy_network import expected
 
 SIZES = [(8, 12), (5, 7), (20, 9)]
@@ -156,6 +158,45 @@ def test_an_integrated_device_shares_its_memory(install, toy_model):
     engine.close()
 
 
+def test_parameters_are_uploaded_when_a_plan_first_reads_them(install, toy_model):
+    gpu = install()
+    engine = CudaEngine(toy_model)
+    parameters = engine._parts.parameters
+    assert set(parameters.addresses) == {'modulus'} and parameters.bytes == 256
+    session = engine.session((FrameFormat('rgb8', 8, 12, 36),))
+    tables = session.memory_bytes['parameters'] - 256
+    assert tables == 512  # nearest neighbours of rows and of columns
+    with engine._device:
+        parameters.require(['modulus', 'unused'])
+        parameters.require(['unused'])
+    assert set(parameters.addresses) == {'modulus', 'unused'}
+    assert parameters.bytes == 256 + 1280 and parameters.wanted == 0
+    assert session.memory_bytes['parameters'] == 256 + 1280 + tables
+    np.testing.assert_array_equal(view(parameters.addresses['modulus'], 1), [4])
+    check(engine, [random_frame()])
+    engine.close()
+    assert gpu.used == 0 and parameters.bytes == 0
+
+
+def test_no_frame_waits_for_a_compiler(engine, gpu):
+    assert set(engine._parts.kernels._modules) == {'toy', *kernel_sources()}
+    loaded = gpu.calls['module_from_buffer']
+    engine.segment([random_frame(size) for size in SIZES], confidence=True)
+    assert gpu.calls['module_from_buffer'] == loaded
+
+
+def test_grey_bytes_of_either_name_are_read_by_the_gpu(engine, gpu, monkeypatch):
+    def unread(*_):
+        raise AssertionError('converted on the CPU')
+
+    monkeypatch.setattr(engine_module, 'to_rgb', unread)
+    for encoding in ('mono8', '8UC1'):
+        form = FrameFormat(encoding, 8, 12, 12)
+        assert (form.reader, form.bytes) == ('mono8', 96)
+        with pytest.raises(EngineError, match='no kernel convert_mono8'):  # the toys have none
+            engine.segment([RawFrame(bytes(96), 8, 12, 12, encoding)])
+
+
 def test_sessions_unused_for_longest_make_room(engine, gpu):
     check(engine, [random_frame()])
     often_used = engine.session((FrameFormat('rgb8', 8, 12, 36),))
@@ -191,6 +232,8 @@ def test_a_session_can_be_used_step_by_step(engine):
     assert session.memory_bytes['activations'] == 768 + 256 + 768
     with pytest.raises(InputError, match='288 bytes'):
         session.fill(0, frames[1])
+    with pytest.raises(InputError, match='uint8 array, this is int8'):
+        session.fill(0, frames[0].view(np.int8))
 
 
 def test_an_engine_that_nobody_closed_gives_its_context_back(install, toy_model):

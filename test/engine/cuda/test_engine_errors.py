@@ -11,8 +11,10 @@ import pytest
 
 from mbu_ros.engine import select
 from mbu_ros.engine.base import EngineError, EngineUnavailable
-from mbu_ros.engine.cuda import kernels
+from mbu_ros.engine.cuda import kernels, parameters
+from mbu_ros.engine.cuda.driver import present_architectures
 from mbu_ros.engine.cuda.engine import CudaEngine
+from mbu_ros.model.random import random_model
 
 FRAME = np.zeros((8, 12, 3), np.uint8)
 
@@ -66,6 +68,20 @@ def test_a_gpu_that_does_not_do(install, toy_model, options, index, text):
     if index == 0:
         engine, reason = select.create_engine('auto', toy_model)
         assert engine.name == 'reference' and 'Fake GPU' in reason + 'lists no Fake GPU'
+
+
+def test_architectures_that_are_present(install):
+    install(capability=(8, 7), devices=2)
+    assert present_architectures() == [87]
+    install(devices=0)
+    with pytest.raises(EngineUnavailable, match='lists no GPU'):
+        present_architectures()
+
+
+def test_a_model_too_wide_is_refused_before_anything_is_made(install):
+    gpu = install()
+    unavailable(random_model(width=130, depth=1, input_size=(8, 12)), 'width 128, this has 130')
+    assert not gpu.calls
 
 
 @pytest.mark.parametrize(
@@ -140,6 +156,14 @@ def test_missing_graphs_are_mentioned_once(install, toy_model, caplog):
     assert len(warnings) == 1 and 'cuda-bindings' in warnings[0].getMessage()
 
 
+def test_a_model_larger_than_the_memory(install, toy_model, monkeypatch):
+    gpu = install()
+    large = np.zeros(3_000_000, np.uint8)
+    monkeypatch.setattr(parameters, 'network_constant', lambda model, name: large)
+    unavailable(toy_model, 'needs 3 MB more of GPU memory, 1 MB of 1 MB are free')
+    assert nothing_left(gpu)
+
+
 def test_memory_short_for_a_new_size_is_taken_from_others(install, toy_model):
     gpu = install(memory=50_000)
     engine = CudaEngine(toy_model)
@@ -162,7 +186,7 @@ def test_memory_of_a_large_batch_is_given_up_for_a_large_frame(install, toy_mode
 
 
 def test_a_session_given_up_for_memory_says_so(install, toy_model):
-    install(memory=50_000)
+    install(memory=48_000)
     engine = CudaEngine(toy_model)
     first = engine.session(next(iter(engine._sessions.values())).formats)
     for height in (50, 60):
@@ -222,6 +246,22 @@ def test_a_call_that_fails_once(install, toy_model, call):
     engine.segment([FRAME])
     engine.close()
     assert nothing_left(gpu)
+
+
+def test_memory_that_runs_short_in_mid_stream(install, toy_model):
+    gpu = install()
+    engine = CudaEngine(toy_model)
+    gpu.short.add('cuGraphLaunch')
+    with pytest.raises(EngineError, match=r'out of memory \(1 MB of 1 MB are free\)'):
+        engine.segment([FRAME])
+    gpu.short.clear()
+    engine.segment([FRAME])
+    gpu.short.add('cuGraphLaunch')
+    gpu.fails.add('mem_get_info')
+    with pytest.raises(EngineError, match='context is lost'):
+        engine.segment([FRAME])
+    engine.close()
+    assert gpu.retained == 0 and not gpu.stack
 
 
 def test_a_context_that_is_lost(install, toy_model):

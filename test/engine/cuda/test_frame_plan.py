@@ -144,6 +144,7 @@ def test_format_counts_its_bytes():
     [
         (('bayer_rggb8', 4, 4, 4), 'bayer_rggb8.*publish one of rgb8'),
         (('rgb8', 0, 4, 12), 'empty'),
+        (('rgb8', 4, -1, 12), 'empty'),
         (('rgb8', 4, 4, 11), 'step 11.*12'),
         (('mono8', 1, 4, 2**31), 'at most 2147483647'),
         (('mono8', 10_001, 10_000, 10_000), 'too large'),

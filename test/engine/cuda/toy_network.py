@@ -12,7 +12,7 @@ from .fake_gpu import view
 CONSTANTS = {'modulus': np.array([4], np.uint8), 'unused': np.zeros(300, np.float32)}
 
 
-def plan(model, batch, confidence, limits):
+def plan(model, batch, confidence, limits, instruction=None):
     pixels = batch * model.input_size[0] * model.input_size[1]
     names = ['labels', 'confidence'] if confidence else ['labels']
     launch = Launch(
