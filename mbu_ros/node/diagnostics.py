@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from mbu_ros.engine.base import Engine
+from mbu_ros.node.lasting import EngineState
 from mbu_ros.node.statistics import (
     PERCENTILES,
     STAGES,
@@ -29,7 +30,8 @@ class Diagnostics:
         node: the node; its name precedes the names of the statuses.
         topic: what its camera publishes on.
         statistics: of that camera's frames.
-        engine, reason, model_file: what runs, why it is this engine, and where its model lies.
+        engine_state: gives the state of what segments them.
+        model_file: where its model lies.
     """
 
     def __init__(
@@ -37,8 +39,7 @@ class Diagnostics:
         node: Node,
         topic: str,
         statistics: FrameStatistics,
-        engine: Engine,
-        reason: str,
+        engine_state: Callable[[], EngineState],
         model_file: Path,
     ) -> None:
         self.active = False
@@ -47,7 +48,8 @@ class Diagnostics:
         self._statistics = statistics
         # With the namespace, so that the nodes of two robots can be told apart.
         self._name = node.get_fully_qualified_name().lstrip('/')
-        self._engine = engine_status(self._name, engine, reason, model_file)
+        self._engine_state = engine_state
+        self._model_file = model_file
         self._before = FrameSummary()
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
         # Steady time: a simulation that stands still must not silence the diagnostics.
@@ -68,9 +70,10 @@ class Diagnostics:
         self._before = summary
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
+        state = self._engine_state()
         message.status = [
-            frames_status(self._name, summary, fine, text, self._engine.hardware_id),
-            self._engine,
+            frames_status(self._name, summary, fine, text, state.device),
+            engine_status(self._name, state, self._model_file),
         ]
         self._publisher.publish(message)
 
@@ -94,29 +97,31 @@ def frames_status(
             # Empty, not zero, while there is nothing to tell.
             value = f'{times[index]:.3f}' if times else ''
             values.append((f'{stage} p{percentile} (ms)', value))
-    return _status(f'{name}: frames', fine, text, device, values)
+    level = DiagnosticStatus.OK if fine else DiagnosticStatus.WARN
+    return _status(f'{name}: frames', level, text, device, values)
 
 
-def engine_status(name: str, engine: Engine, reason: str, model_file: Path) -> DiagnosticStatus:
-    """What segments them."""
-    names = engine.model.classes.names
+def engine_status(name: str, state: EngineState, model_file: Path) -> DiagnosticStatus:
+    """What segments them, and an ERROR while it does not."""
+    names = state.model.classes.names
     values = [
-        ('Engine', engine.name),
-        ('Device', engine.device),
-        ('Reason', reason),
-        ('Model', engine.model.name),
+        ('Engine', state.name),
+        ('Device', state.device),
+        ('Reason', state.reason),
+        ('Model', state.model.name),
         ('Model file', model_file),
         ('Classes', f'{len(names)}: {", ".join(names)}'),
     ]
-    text = f'{engine.name} on {engine.device}'
-    return _status(f'{name}: engine', True, text, engine.device, values)
+    level = DiagnosticStatus.ERROR if state.failure else DiagnosticStatus.OK
+    text = state.failure or f'{state.name} on {state.device} ({state.reason})'
+    return _status(f'{name}: engine', level, text, state.device, values)
 
 
 def _status(
-    name: str, fine: bool, text: str, device: str, values: list[tuple[str, object]]
+    name: str, level: bytes, text: str, device: str, values: list[tuple[str, object]]
 ) -> DiagnosticStatus:
     return DiagnosticStatus(
-        level=DiagnosticStatus.OK if fine else DiagnosticStatus.WARN,
+        level=level,
         name=name,
         message=text,
         hardware_id=device,

@@ -19,7 +19,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
-from mbu_ros.engine.base import Engine, EngineUnavailable
+from mbu_ros.engine.base import Engine, EngineError, EngineUnavailable
 from mbu_ros.engine.select import create_engine
 from mbu_ros.errors import InputError
 from mbu_ros.model.catalog import find_model
@@ -27,8 +27,10 @@ from mbu_ros.model.deployed import Model
 from mbu_ros.model.file import load_model
 from mbu_ros.node.cameras import Camera
 from mbu_ros.node.diagnostics import Diagnostics
+from mbu_ros.node.lasting import LastingEngine
 from mbu_ros.node.managed import ManagedNode
 from mbu_ros.node.parameters import declare, read_settings
+from mbu_ros.node.ros_logging import forward_logging
 from mbu_ros.node.spinning import StopSignals, spin_until_signal
 from mbu_ros.node.worker import EngineThread
 
@@ -60,10 +62,13 @@ class SegmentNode(ManagedNode):
         try:
             path = find_model(settings.model)
             model = load_model(path)
-            self._worker = EngineThread(lambda: _warm_engine(settings.engine, model))
+            log = self.get_logger()
+            self._worker = EngineThread(
+                lambda: LastingEngine(lambda: _warm_engine(settings.engine, model), log)
+            )
         except InputError as error:
             return self._fail(str(error))
-        except EngineUnavailable as error:
+        except (EngineUnavailable, EngineError) as error:
             return self._fail(f'engine {settings.engine!r}: {error}')
         # rclpy would swallow anything else without a word.
         except Exception as error:
@@ -72,7 +77,7 @@ class SegmentNode(ManagedNode):
         camera = Camera(self, settings, lambda: worker.submit(camera.segment_newest, worker.engine))
         self._camera = camera
         self._diagnostics = Diagnostics(
-            self, camera.topic, camera.statistics, worker.engine, worker.reason, path
+            self, camera.topic, camera.statistics, lambda: worker.engine.state, path
         )
         self._log_configuration(model, path)
         return TransitionCallbackReturn.SUCCESS
@@ -114,7 +119,7 @@ class SegmentNode(ManagedNode):
         if self._camera is not None:
             self._camera.close()
         if self._worker is not None:
-            self._worker.close()
+            self._worker.close()  # in the engine's own thread
             self._worker = None
         if self._camera is not None:
             self._camera.destroy()
@@ -128,12 +133,10 @@ class SegmentNode(ManagedNode):
         return TransitionCallbackReturn.FAILURE
 
     def _log_configuration(self, model: Model, path: Path) -> None:
-        engine = self._worker.engine
         names = model.classes.names
         mask, overlay = self._camera.result_topics
         height, width = model.input_size
         log = self.get_logger()
-        log.info(f'Engine: {engine.name} on {engine.device} ({self._worker.reason})')
         log.info(f'Model: {model.name}, {width}x{height}, from {path}')
         log.info(f'Classes: {len(names)}: {", ".join(names)}')
         log.info(f'Topics: {self._camera.topic} -> {mask}, {overlay}, /diagnostics')
@@ -156,6 +159,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = SegmentNode()
+        forward_logging(node.get_logger())
     # A parameter that is refused; or, as RuntimeError, a command line or a file of parameters that
     # ROS cannot read.
     except (ParameterException, RuntimeError) as error:

@@ -15,10 +15,10 @@ import numpy as np
 WINDOW_SECONDS = 10.0
 """Rates and latencies are of the frames of this last while."""
 PERCENTILES = (50, 95, 99)
-STAGES = ('wait', 'convert', 'resize', 'network', 'mask', 'publish', 'total')
-"""What happens to a frame, in order: it waits for the engine's thread; is converted to RGB; resized
-to the network's size; run; its labels are resized to its own size; published. `total` is the time
-from received to published."""
+STAGES = ('wait', 'resize', 'network', 'mask', 'publish', 'total')
+"""What happens to a frame, in order: it waits for the engine's thread; is converted to RGB and
+resized to the network's size; run; its labels are resized to its own size; published. `total` is
+the time from received to published."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class FrameStatistics:
             self._counts['superseded'] += 1
 
     def count_bad(self) -> None:
-        """A frame was dropped because it could not be used."""
+        """A frame was dropped because it could not be used, or because the engine failed at it."""
         with self._lock:
             self._counts['bad'] += 1
 

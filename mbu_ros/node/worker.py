@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from mbu_ros.engine.base import Engine
+from mbu_ros.node.lasting import LastingEngine
 
 
 class EngineThread:
@@ -17,17 +17,16 @@ class EngineThread:
     A GPU context belongs to a thread, and an engine to the thread that made it.
 
     Attributes:
-        engine: the engine; only jobs may use it, its name, device and model anyone may read.
-        reason: one sentence on why it is this engine.
+        engine: the engine; only jobs may use it, its `state` anyone may read.
 
     Raises:
         Exception: whatever `create` raises.
     """
 
-    def __init__(self, create: Callable[[], tuple[Engine, str]]) -> None:
+    def __init__(self, create: Callable[[], LastingEngine]) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix='engine')
         try:
-            self.engine, self.reason = self._pool.submit(create).result()
+            self.engine = self._pool.submit(create).result()
         except BaseException:
             self._pool.shutdown()
             raise

@@ -198,7 +198,7 @@ def test_diagnostics(start, peer, wait_until, model, model_file):
     assert 0 < float(found['Input rate (Hz)']) < 11
     assert 0 < float(found['Output rate (Hz)']) < 11
     assert found['Frames lost (middleware)'] == '0'
-    for stage in ('wait', 'convert', 'resize', 'network', 'mask', 'publish', 'total'):
+    for stage in ('wait', 'resize', 'network', 'mask', 'publish', 'total'):
         p50, p95, p99 = (float(found[f'{stage} p{p} (ms)']) for p in (50, 95, 99))
         assert 0 <= p50 <= p95 <= p99
     assert float(found['total p50 (ms)']) > float(found['network p50 (ms)']) > 0

@@ -23,7 +23,9 @@ class FakeEngine:
     model = random_model(width=8, depth=1)
 
     def segment(self, frames):
-        labels = np.zeros(frames[0].shape[:2], np.uint8)
+        (frame,) = frames
+        assert (frame.encoding, frame.step, len(frame.data)) == ('rgb8', 90, 1800)
+        labels = np.zeros((frame.height, frame.width), np.uint8)
         return [Segmentation(labels, milliseconds=dict.fromkeys(STAGES, 1.0))]
 
 

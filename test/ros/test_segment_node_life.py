@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import Image
@@ -144,9 +145,20 @@ def test_signals_while_idle_and_while_starting(start_node, model_file, number):
         assert 'Traceback' not in process.output
 
 
-def test_auto_without_a_gpu_is_the_reference_and_says_why(start_node, model_file, monkeypatch):
+def test_auto_without_a_gpu_is_the_reference_and_says_why(
+    start_node, peer, wait_until, model_file, monkeypatch
+):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    arrays = peer.collect(DiagnosticArray, '/diagnostics')
     process = start_node(MODULE, {'model': model_file})
     process.wait_for('Active')
     assert 'Engine: reference on CPU' in process.output
     assert '(no CUDA engine: ' in process.output
+
+    def engine_status():
+        found = [s for a in list(arrays) for s in a.status if s.name == 'segment: engine']
+        return found[-1] if found else None
+
+    status = wait_until(engine_status, 'a diagnostic')
+    assert status.level == DiagnosticStatus.OK and '(no CUDA engine: ' in status.message
+    assert {item.key: item.value for item in status.values}['Engine'] == 'reference'

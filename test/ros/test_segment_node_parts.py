@@ -127,7 +127,7 @@ class FakeEngine:
 
 
 def test_one_thread_makes_uses_and_closes_the_engine():
-    worker = EngineThread(lambda: (FakeEngine(), 'because'))
+    worker = EngineThread(FakeEngine)
     engine = worker.engine
     done = []
     for index in range(20):
@@ -135,7 +135,6 @@ def test_one_thread_makes_uses_and_closes_the_engine():
     worker.drain()
     assert [index for index, _ in done] == list(range(20))
     worker.close()
-    assert worker.reason == 'because'
     assert {*engine.threads, *(thread for _, thread in done)} == {engine.threads[0]}
     assert engine.threads[0] is not threading.current_thread()
     assert not engine.threads[0].is_alive()

@@ -1,0 +1,138 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An engine that is made again when it fails, so that a stream goes on after a fault."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mbu_ros.engine.base import Engine, EngineError, EngineUnavailable, Frame, Segmentation
+from mbu_ros.errors import InputError
+from mbu_ros.model.deployed import Model
+
+RETRY_SECONDS = 1.0
+"""From one attempt to make an engine again to the next."""
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What there is to tell of an engine.
+
+    Attributes:
+        name, device, model: of the engine; of the last one, where none could be made again.
+        reason: one sentence on why it is this engine.
+        failure: why the last frame was not segmented; None where the engine works.
+    """
+
+    name: str
+    device: str
+    model: Model
+    reason: str
+    failure: str | None = None
+
+
+class LastingEngine:
+    """Passes frames on to an engine. For the thread that made this, like every engine.
+
+    A failure costs the frame, and the next one is tried with the same engine: it may have been the
+    frame, or memory that was short for a moment. After a second failure in a row the engine is
+    closed, and from the next frame on made again as the first was, at most once in `RETRY_SECONDS`;
+    so 'auto' may find another kind of engine. A bad frame (InputError) is no failure.
+
+    Args:
+        create: makes an engine; returns it, and why it is this one.
+        log: with methods info and error, for a line of text each.
+        clock: monotonic, in seconds.
+
+    Attributes:
+        state: an `EngineState`; always replaced whole, so that any thread may read it.
+
+    Raises:
+        Exception: whatever `create` raises.
+    """
+
+    def __init__(
+        self,
+        create: Callable[[], tuple[Engine, str]],
+        log: Any,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._create = create
+        self._log = log
+        self._clock = clock
+        self._engine: Engine | None = None
+        self._next_attempt = 0.0
+        self._make()
+
+    @property
+    def model(self) -> Model:
+        """The model that runs."""
+        return self.state.model
+
+    def segment(self, frames: Sequence[Frame]) -> list[Segmentation]:
+        """Segment frames; see `Engine.segment`.
+
+        Raises:
+            EngineError: there is no engine, and none could be made.
+            Exception: whatever the engine raises.
+        """
+        if self._engine is None:
+            self._make_again()
+        try:
+            results = self._engine.segment(frames)
+        except InputError:
+            raise
+        except Exception as error:
+            self._fail(error)
+            raise
+        if self.state.failure is not None:
+            self.state = replace(self.state, failure=None)
+            self._log.info('The engine works again')
+        return results
+
+    def close(self) -> None:
+        """Free the engine; that it cannot be freed is logged. Twice is allowed."""
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        try:
+            engine.close()
+        except Exception as error:
+            self._log.error(f'The {engine.name} engine could not be freed: {_text(error)}')
+
+    def _make(self, failure: str | None = None) -> None:
+        self._engine, reason = self._create()
+        engine = self._engine
+        self.state = EngineState(engine.name, engine.device, engine.model, reason, failure)
+        self._log.info(f'Engine: {engine.name} on {engine.device} ({reason})')
+
+    def _make_again(self) -> None:
+        if self._clock() < self._next_attempt:
+            raise EngineError(self.state.failure)
+        try:
+            self._make(self.state.failure)
+        except Exception as error:
+            failure = f'no engine could be made again: {_text(error)}'
+            self.state = replace(self.state, failure=failure)
+            self._log.error(f'{failure}; trying again with later frames')
+            raise EngineError(failure) from error
+        finally:
+            self._next_attempt = self._clock() + RETRY_SECONDS
+
+    def _fail(self, error: Exception) -> None:
+        again = self.state.failure is not None
+        failure = f'the {self.state.name} engine failed: {_text(error)}'
+        self.state = replace(self.state, failure=failure)
+        self._log.error(f'{failure}; {"making a new one" if again else "trying once more"}')
+        if again:
+            self.close()
+
+
+def _text(error: Exception) -> str:
+    """An error in words; those made for people need no name of their type."""
+    if isinstance(error, (EngineError, EngineUnavailable)):
+        return str(error)
+    return f'{type(error).__name__}: {error}'

@@ -1,0 +1,306 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An engine that fails in mid-stream: the engine that outlasts it, and the node around it."""
+
+import logging
+import threading
+import types
+
+import numpy as np
+import pytest
+
+from mbu_ros.engine.base import STAGES, EngineError, EngineUnavailable, RawFrame, Segmentation
+from mbu_ros.errors import InputError
+from mbu_ros.model.file import save_model
+from mbu_ros.model.random import random_model
+from mbu_ros.node.lasting import RETRY_SECONDS, LastingEngine
+
+FRAME = RawFrame(bytes(1800), 20, 30, 90, 'rgb8')
+MODEL = random_model(width=8, depth=1, input_size=(32, 48))
+
+
+class Workshop:
+    """Makes engines that fail as told, and knows what became of them.
+
+    Attributes:
+        faults: what the next frames raise, one by one; None for a good frame.
+        refusals: what the next attempts to make an engine raise.
+        kinds: names of the engines to make, the last one again and again.
+    """
+
+    def __init__(self, *kinds):
+        self.kinds = list(kinds or ['fake'])
+        self.faults, self.refusals, self.lines = [], [], []
+        self.made, self.closed, self.threads = [], [], set()
+        self.now = 100.0
+
+    def create(self, *_):
+        if self.refusals:
+            raise self.refusals.pop(0)
+        kind = self.kinds.pop(0) if len(self.kinds) > 1 else self.kinds[0]
+        engine = types.SimpleNamespace(name=kind, device=f'{kind} device', model=MODEL)
+        engine.segment = self.segment
+        engine.close = lambda: self.close(engine)
+        self.made.append(engine)
+        self.threads.add(threading.get_ident())
+        return engine, f'{kind} was there'
+
+    def segment(self, frames):
+        self.threads.add(threading.get_ident())
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None:
+            raise fault
+        labels = np.zeros((20, 30), np.uint8)
+        return [Segmentation(labels, milliseconds=dict.fromkeys(STAGES, 1.0)) for _ in frames]
+
+    def close(self, engine):
+        self.threads.add(threading.get_ident())
+        self.closed.append(engine)
+
+    # As a logger.
+    def info(self, text):
+        self.lines.append(text)
+
+    error = warning = info
+
+
+@pytest.fixture
+def shop():
+    return Workshop()
+
+
+def lasting(shop):
+    return LastingEngine(shop.create, shop, lambda: shop.now)
+
+
+def fails(engine, error, text=None):
+    with pytest.raises(error, match=text):
+        engine.segment([FRAME])
+
+
+def works(engine):
+    (result,) = engine.segment([FRAME])
+    assert result.labels.shape == (20, 30) and engine.state.failure is None
+    return True
+
+
+def test_an_engine_that_works_is_left_alone(shop):
+    engine = lasting(shop)
+    assert all(works(engine) for _ in range(3))
+    state = engine.state
+    assert (state.name, state.device, state.reason) == ('fake', 'fake device', 'fake was there')
+    assert state.model is engine.model is MODEL
+    assert shop.lines == ['Engine: fake on fake device (fake was there)']
+    engine.close()
+    engine.close()
+    assert shop.closed == shop.made and len(shop.made) == 1
+
+
+def test_bad_frames_are_no_failures(shop):
+    engine = lasting(shop)
+    shop.faults = [InputError('no frame')] * 5
+    for _ in range(5):
+        fails(engine, InputError)
+        assert engine.state.failure is None
+    assert works(engine) and len(shop.made) == 1 and len(shop.lines) == 1
+
+
+@pytest.mark.parametrize('error', [EngineError('GPU refused'), MemoryError('full'), ValueError()])
+def test_one_failure_costs_one_frame(shop, error):
+    engine = lasting(shop)
+    shop.faults = [error]
+    fails(engine, type(error))
+    assert str(error) in engine.state.failure and 'fake engine failed' in engine.state.failure
+    assert 'trying once more' in shop.lines[-1]
+    assert works(engine) and len(shop.made) == 1 and not shop.closed
+    assert 'works again' in shop.lines[-1]
+    shop.faults = [error]  # much later: again the first in a row
+    fails(engine, type(error))
+    assert works(engine) and len(shop.made) == 1
+
+
+def test_a_second_failure_costs_the_engine(shop):
+    engine = lasting(shop)
+    shop.faults = [EngineError('context lost')] * 2
+    for _ in range(2):
+        fails(engine, EngineError, 'context lost')
+    assert shop.closed == shop.made and 'making a new one' in shop.lines[-1]
+    assert 'context lost' in engine.state.failure
+    assert works(engine) and len(shop.made) == 2
+    engine.close()
+    assert shop.closed == shop.made
+
+
+def test_a_new_engine_may_be_of_another_kind():
+    shop = Workshop('cuda', 'reference')
+    engine = lasting(shop)
+    shop.faults = [EngineError('lost')] * 2
+    fails(engine, EngineError)
+    fails(engine, EngineError)
+    assert engine.state.name == 'cuda'
+    assert works(engine)
+    assert (engine.state.name, engine.state.reason) == ('reference', 'reference was there')
+    assert 'Engine: reference on reference device (reference was there)' in shop.lines
+
+
+def test_attempts_are_not_made_too_often(shop):
+    engine = lasting(shop)
+    shop.faults = [EngineError('lost')] * 2
+    shop.refusals = [EngineUnavailable('no GPU any more'), MemoryError('full')]
+    fails(engine, EngineError)
+    fails(engine, EngineError)
+    fails(engine, EngineError, 'no engine could be made again: no GPU any more')
+    for _ in range(10):
+        fails(engine, EngineError, 'no GPU any more')
+    assert len(shop.refusals) == 1 and 'no GPU any more' in engine.state.failure
+    shop.now += RETRY_SECONDS
+    fails(engine, EngineError, 'MemoryError: full')
+    shop.now += RETRY_SECONDS
+    assert works(engine) and len(shop.made) == 2
+    engine.close()
+    assert shop.closed == shop.made
+
+
+def test_a_new_engine_that_fails_at_once_is_given_up_at_once(shop):
+    engine = lasting(shop)
+    shop.faults = [EngineError('lost')] * 4
+    for _ in range(3):
+        fails(engine, EngineError, 'lost')
+    assert len(shop.made) == len(shop.closed) == 2
+    fails(engine, EngineError, 'lost')  # too soon for a third one
+    assert len(shop.made) == 2 and len(shop.faults) == 1
+    shop.now += RETRY_SECONDS
+    fails(engine, EngineError, 'lost')
+    shop.now += RETRY_SECONDS
+    assert works(engine) and len(shop.made) == 4
+
+
+def test_an_engine_that_cannot_be_freed_is_mentioned(shop, monkeypatch):
+    engine = lasting(shop)
+
+    def fail(_):
+        raise EngineError('nothing works')
+
+    monkeypatch.setattr(shop, 'close', fail)
+    engine.close()
+    assert 'could not be freed: nothing works' in shop.lines[-1]
+
+
+def test_an_engine_that_cannot_be_made_at_first_is_an_error(shop):
+    shop.refusals = [EngineUnavailable('no driver')]
+    with pytest.raises(EngineUnavailable, match='no driver'):
+        lasting(shop)
+
+
+@pytest.fixture
+def node(ros, peer, shop, tmp_path, monkeypatch):
+    """The node, active in this process, with the engines of `shop`."""
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.task import Future
+
+    from mbu_ros.node import segment_node
+
+    path = tmp_path / 'small.safetensors'
+    save_model(MODEL, path)
+    # rclpy leaves the services of a managed node behind; other tests must not meet them.
+    monkeypatch.setattr(segment_node, 'NODE_NAME', 'faulty')
+    monkeypatch.setattr(segment_node, 'find_model', lambda name: path)
+    monkeypatch.setattr(segment_node, 'create_engine', shop.create)
+    node = segment_node.SegmentNode()
+    assert node.start()
+    executor, stop = SingleThreadedExecutor(), Future()
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin_until_future_complete, args=(stop,))
+    thread.start()
+    yield node
+    stop.set_result(None)
+    thread.join()
+    node.release()
+    node.destroy_node()
+
+
+def test_the_stream_goes_on_after_a_fault(node, shop, peer, wait_until):
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+    from sensor_msgs.msg import Image
+
+    from mbu_ros.imaging.messages import fill_image
+
+    masks = peer.collect(Image, '/segmentation/mask')
+    arrays = peer.collect(DiagnosticArray, '/diagnostics')
+    publisher = peer.publisher(Image, '/image')
+    wait_until(lambda: peer.node.count_publishers('/segmentation/mask'), 'a publisher')
+    statistics = node._camera.statistics
+
+    def send():
+        before = statistics.summary()
+        message = Image()
+        fill_image(message, np.zeros((20, 30, 3), np.uint8), 'rgb8')
+        publisher.publish(message)
+        done = before.segmented + before.bad + 1
+        wait_until(
+            lambda: statistics.summary().segmented + statistics.summary().bad == done, 'a result'
+        )
+
+    def engine_status(level):
+        found = [s for a in list(arrays) for s in a.status if s.name == 'faulty: engine']
+        return found[-1] if found and found[-1].level == level else None
+
+    send()
+    status = wait_until(lambda: engine_status(DiagnosticStatus.OK), 'an engine that is well')
+    assert status.message == 'fake on fake device (fake was there)'
+
+    shop.faults = [EngineError('context lost'), MemoryError('full')]
+    shop.refusals = [EngineUnavailable('no GPU any more')]
+    for _ in range(3):
+        send()
+    summary = statistics.summary()
+    assert (summary.received, summary.segmented, summary.bad) == (4, 1, 3)
+    status = wait_until(lambda: engine_status(DiagnosticStatus.ERROR), 'an error')
+    assert 'no GPU any more' in status.message and status.hardware_id == 'fake device'
+
+    def another_mask():
+        send()
+        return statistics.summary().segmented > 1
+
+    wait_until(another_mask, 'another mask')
+    wait_until(lambda: engine_status(DiagnosticStatus.OK), 'the end of the error')
+    wait_until(lambda: len(masks) >= 1, 'masks')
+    assert len(shop.made) == 2 and shop.closed == shop.made[:1]
+    node.release()
+    assert shop.closed == shop.made
+    (thread,) = shop.threads
+    assert thread != threading.get_ident()
+
+
+def test_every_end_frees_the_engine_in_its_own_thread(node, shop):
+    from rclpy.lifecycle import TransitionCallbackReturn
+
+    success = TransitionCallbackReturn.SUCCESS
+    for end in (node.trigger_cleanup, node.trigger_shutdown):
+        if shop.made == shop.closed:
+            assert node.start()
+        assert node.trigger_deactivate() == success and len(shop.closed) == len(shop.made) - 1
+        assert end() == success
+        assert shop.closed == shop.made
+    # A thread for each engine, which made it, ran it and freed it.
+    assert len(shop.made) == 2 and len(shop.threads) <= 2
+    assert threading.get_ident() not in shop.threads
+
+
+def test_what_python_logs_reaches_the_nodes_log(monkeypatch, shop):
+    pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
+    from mbu_ros.node.ros_logging import forward_logging
+
+    package = logging.getLogger('mbu_ros')
+    monkeypatch.setattr(package, 'handlers', [])
+    monkeypatch.setattr(package, 'level', package.level)
+    seen = []
+    for name in ('info', 'warning', 'error'):
+        setattr(shop, name, lambda text, name=name: seen.append((name, text)))
+    forward_logging(shop)
+    logger = logging.getLogger('mbu_ros.engine.cuda.compile')
+    logger.debug('not this')
+    logger.info('compiling %d', 3)
+    logger.warning('slow')
+    logger.error('broken')
+    assert seen == [('info', 'compiling 3'), ('warning', 'slow'), ('error', 'broken')]
