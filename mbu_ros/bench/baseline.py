@@ -18,12 +18,10 @@ import numpy as np
 import torch
 
 from mbu_ros.bench.energy import Meter, MeterError, measure_energy
-from mbu_ros.bench.timing import RUNS, WARM_UP, summary, wall_milliseconds
+from mbu_ros.bench.timing import RUNS, summary, timed_runs, wall_milliseconds
 from mbu_ros.bench.unet_fp16 import FoldedUNet
 
 GRAPH, COMPILE = 'graph', 'compile'
-QUEUED = 8
-"""Batches in the GPU's queue while it is timed."""
 TITLES = {
     GRAPH: 'FP16 U-Net, CUDA graph of channels_last eager',
     COMPILE: 'FP16 U-Net, torch.compile max-autotune, CUDA graph',
@@ -50,10 +48,15 @@ def measure_baseline(
         runs: number of timed runs.
 
     Returns:
-        {'title', 'device_ms', 'wall_ms', 'energy', 'memory', 'compile_seconds'}: times as
-        `timing.summary` gives them, without copies and with copies from and to pinned memory;
-        `memory` in bytes: 'parameters' and 'activations' (the most that is allocated beyond
-        parameters and input at any time, workspaces included).
+        By key:
+        title            in words
+        device_ms        of a batch on the device, without copies, as `timing.summary` gives it
+        wall_ms          of a batch with copies from and to pinned memory, until it is there
+        energy           of a frame, without copies: `energy.Energy` as a dict, or None
+        energy_missing   why there is none; only there if the meter failed
+        memory           bytes: 'parameters', and 'activations': the most that is allocated beyond
+                         parameters and input at any time, workspaces included
+        compile_seconds  what torch.compile took; None for the other
     """
     torch.backends.cudnn.benchmark = True
     try:
@@ -88,7 +91,7 @@ def _measure(
     parameters = sum(p.numel() * p.element_size() for p in network.parameters())
     result = {
         'title': TITLES[kind],
-        'device_ms': summary(runner.device_milliseconds(runs)),
+        'device_ms': summary(timed_runs(runner.device_milliseconds, runner.fill, runs=runs)),
         'wall_ms': summary(wall_milliseconds(runner.run, runner.fill, runs=runs)),
         'energy': None,
         'memory': {'parameters': parameters, 'activations': runner.activation_bytes},
@@ -119,9 +122,8 @@ class GraphRunner:
     def __init__(
         self, forward: Callable[[torch.Tensor], torch.Tensor], batches: list[np.ndarray]
     ) -> None:
-        self._inputs = [torch.from_numpy(batch).cuda() for batch in batches]
-        self._host_inputs = [torch.from_numpy(batch) for batch in batches]
-        self._frames = self._inputs[0].clone()
+        self._inputs = [torch.from_numpy(batch) for batch in batches]
+        self._frames = self._inputs[0].cuda()
         self._host_frames = torch.empty(
             self._frames.shape, dtype=torch.uint8, device='cpu', pin_memory=True
         )
@@ -153,7 +155,7 @@ class GraphRunner:
 
     def fill(self, index: int) -> None:
         """Put the input of this run into pinned memory."""
-        self._host_frames.copy_(self._host_inputs[index % len(self._host_inputs)])
+        self._host_frames.copy_(self._inputs[index % len(self._inputs)])
 
     def run(self) -> None:
         """One batch from pinned memory to pinned memory; returns when it is there."""
@@ -164,17 +166,16 @@ class GraphRunner:
         """Start one batch that lies on the GPU already."""
         self._compute.replay()
 
-    def device_milliseconds(self, runs: int) -> list[float]:
-        """Times on the GPU, without copies, each of a fresh input."""
-        events = []
-        for index in range(WARM_UP + runs):
-            self._frames.copy_(self._inputs[index % len(self._inputs)])
-            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-            start.record()
-            self._compute.replay()
-            end.record()
-            events.append((start, end))
-            if index >= QUEUED:  # so that the GPU always has work, and never too much
-                events[index - QUEUED][1].synchronize()
-        torch.cuda.synchronize()
-        return [start.elapsed_time(end) for start, end in events[WARM_UP:]]
+    def device_milliseconds(self) -> float:
+        """Time on the GPU of one batch, without copies, of the input filled last.
+
+        As `Session.device_milliseconds` of the engine: one that is not timed uploads the input and
+        keeps the GPU busy meanwhile, so that the launch is not part of the time.
+        """
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        self._whole.replay()
+        start.record()
+        self._compute.replay()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end)

@@ -17,7 +17,7 @@ from mbu_ros.bench.floor import Network, Work
 from mbu_ros.bench.gpu import NvmlGpu, jetson_facts, open_meter, open_nvml
 from mbu_ros.bench.inputs import random_batches
 from mbu_ros.bench.orin import ORIN, estimate
-from mbu_ros.bench.rates import GpuFacts, Rates, rates_of
+from mbu_ros.bench.rates import MMA, GpuFacts, Rates, rates_of
 from mbu_ros.bench.timing import RUNS
 from mbu_ros.model.random import random_model
 
@@ -38,6 +38,7 @@ class Settings:
         baselines: of `baseline.TITLES`, in order.
         seconds: length of each energy measurement.
         runs: timed runs of each thing.
+        instruction: 'mma' or 'wgmma' for the engine to use; the faster that the GPU has if None.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -50,6 +51,7 @@ class Settings:
     baselines: tuple[str, ...]
     seconds: float = 2.0
     runs: int = RUNS
+    instruction: str | None = None
 
 
 def run_benchmark(
@@ -62,9 +64,18 @@ def run_benchmark(
         save: given the result so far after each size and batch.
 
     Returns:
-        The result, ready for JSON: 'schema_version', 'mbu_ros', 'time', 'device', 'software',
-        'network', 'rates', 'notes', and 'runs' with 'size', 'batch', 'engine', 'baselines',
-        'ratios' and 'estimates' each.
+        The result, ready for JSON. Times are in milliseconds of a whole batch, energy is of a
+        frame, memory in bytes, rates per second. By key:
+        schema_version, mbu_ros, time  of this file's form, the package, and when (UTC)
+        device    'name', then what is known of `rates.GpuFacts` and, before, `NvmlGpu.state`
+        software  versions of Python and `PACKAGES`; None where not installed
+        network   width, depth, classes, plan_name, plan, instruction: see `Settings`
+        rates     by instruction, `rates.Rates`: what floors are made of; empty for unknown GPUs
+        notes     what could not be measured, in words
+        runs      for each size and batch: 'size' (height, width), 'batch', 'engine'
+                  (`mbu_engine.measure_engine`, with 'device'), 'baselines' by kind
+                  (`baseline.measure_baseline`), 'ratios' (`ratios`), 'estimates' by board
+                  (`orin.estimate`); engine and baselines have 'gpu_state_after' too, for clocks
 
     Raises:
         EngineUnavailable: the CUDA engine cannot run here.
@@ -73,6 +84,8 @@ def run_benchmark(
     with open_nvml() as (gpu, no_nvml), open_meter(gpu) as (meter, no_meter):
         facts = jetson_facts() or (gpu.facts() if gpu is not None else None)
         rates = rates_of(facts) if facts is not None else {}
+        if settings.instruction == 'mma':  # so that is what the floors are of
+            rates = {path: one for path, one in rates.items() if path == MMA}
         notes += [f'energy was not measured: {no_meter}'] if meter is None else []
         notes += [f'no driver and clocks: {no_nvml}'] if gpu is None else []
         notes += [] if rates else ['no floors: the rates of this GPU are not known']
@@ -80,16 +93,27 @@ def run_benchmark(
         for size in settings.sizes:
             for batch in settings.batches:
                 label = f'{size[1]}x{size[0]}, batch {batch}'
-                run = _measure(
-                    settings,
-                    size,
-                    batch,
-                    baselines,
-                    meter,
-                    rates,
-                    lambda what, label=label: say(f'{label}: {what}'),
-                )
-                run['gpu_state_after'] = gpu.state() if gpu is not None else None
+                say(f'{label}: the engine')
+                ours = _measure_engine(settings, size, batch, meter, rates)
+                ours['gpu_state_after'] = gpu.state() if gpu is not None else None
+                measured = {}
+                for kind in baselines:
+                    say(f'{label}: FP16 U-Net, {kind}')
+                    try:
+                        measured[kind] = _measure_baseline(settings, kind, size, batch, meter)
+                    except RuntimeError as error:  # such as too little memory, or no C compiler
+                        reason = (str(error).splitlines() or [type(error).__name__])[0]
+                        notes.append(f'{label}: FP16 U-Net, {kind}, could not run: {reason}')
+                        continue
+                    measured[kind]['gpu_state_after'] = gpu.state() if gpu is not None else None
+                run = {
+                    'size': list(size),
+                    'batch': batch,
+                    'engine': ours,
+                    'baselines': measured,
+                    'ratios': ratios(ours, measured),
+                    'estimates': _estimates(ours['layers'], rates),
+                }
                 result['runs'].append(run)
                 result['device']['name'] = facts.name if facts else run['engine']['device']
                 save(result)
@@ -128,6 +152,7 @@ def _header(
             'classes': settings.classes,
             'plan_name': settings.plan_name,
             'plan': dict(settings.plan),
+            'instruction': settings.instruction,
         },
         'rates': {path: asdict(one) for path, one in rates.items()},
         'notes': notes,
@@ -145,14 +170,12 @@ def _versions() -> dict[str, str | None]:
     return versions
 
 
-def _measure(
+def _measure_engine(
     settings: Settings,
     size: tuple[int, int],
     batch: int,
-    baselines: tuple[str, ...],
     meter: Meter | None,
     rates: Mapping[str, Rates],
-    say: Callable[[str], object],
 ) -> dict:
     from mbu_ros.bench.mbu_engine import measure_engine
     from mbu_ros.engine.cuda import CudaEngine
@@ -160,8 +183,6 @@ def _measure(
     network = Network(
         settings.width, settings.depth, settings.classes, settings.plan, size, batch
     )
-    inputs = random_batches(batch, size)
-    say('the engine')
     model = random_model(
         width=settings.width,
         depth=settings.depth,
@@ -169,39 +190,41 @@ def _measure(
         input_size=size,
         plan=dict(settings.plan),
     )
-    engine = CudaEngine(model)
+    engine = CudaEngine(model, instruction=settings.instruction)
     try:
         ours = measure_engine(
-            engine, network, inputs, meter, rates, seconds=settings.seconds, runs=settings.runs
+            engine,
+            network,
+            random_batches(batch, size),
+            meter,
+            rates,
+            seconds=settings.seconds,
+            runs=settings.runs,
         )
-        ours['device'] = engine.device
+        return {**ours, 'device': engine.device}
     finally:
         engine.close()
-    measured = {}
-    for kind in baselines:
-        from mbu_ros.bench.baseline import TITLES, measure_baseline
-        from mbu_ros.bench.unet_fp16 import build_fp16
 
-        say(TITLES[kind])
-        fp16 = build_fp16(settings.width, settings.depth, settings.classes)
-        measured[kind] = measure_baseline(
-            kind, fp16, inputs, meter, seconds=settings.seconds, runs=settings.runs
-        )
-    return {
-        'size': list(size),
-        'batch': batch,
-        'engine': ours,
-        'baselines': measured,
-        'ratios': ratios(ours, measured),
-        'estimates': _estimates(ours['layers'], rates),
-    }
+
+def _measure_baseline(
+    settings: Settings, kind: str, size: tuple[int, int], batch: int, meter: Meter | None
+) -> dict:
+    from mbu_ros.bench.baseline import measure_baseline
+    from mbu_ros.bench.unet_fp16 import build_fp16
+
+    network = build_fp16(settings.width, settings.depth, settings.classes)
+    inputs = random_batches(batch, size)
+    return measure_baseline(
+        kind, network, inputs, meter, seconds=settings.seconds, runs=settings.runs
+    )
 
 
 def ratios(ours: dict, baselines: Mapping[str, dict]) -> dict | None:
     """How many times the baseline takes of what the engine takes; None without baselines.
 
-    Each figure is against the baseline that is fastest on the device. Memory is the activations of
-    the baseline over all that the engine has on the device, its parameters and frames included.
+    'device_ms', 'wall_ms', 'energy' (None where not measured) and 'memory', each of the baseline
+    that is fastest on the device, named by 'against'. Memory is the baseline's activations alone
+    over parameters, activations and frames of the engine.
     """
     if not baselines:
         return None

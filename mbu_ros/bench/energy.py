@@ -12,7 +12,8 @@ from typing import Protocol
 CHUNK_SECONDS = 0.02
 """Work enqueued at once: so much that the pauses between do not count, so little that counters are
 read often."""
-WARM_UP_SECONDS = 0.3
+WARM_UP_SECONDS = 1.0
+"""Until clocks have settled, and a counter that averages over time has caught up."""
 IDLE_SECONDS = 0.7
 
 

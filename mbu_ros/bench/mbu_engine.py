@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,15 @@ import numpy as np
 from mbu_ros.bench.energy import Meter, MeterError, measure_energy
 from mbu_ros.bench.floor import Network, Work, timed_names
 from mbu_ros.bench.rates import MMA, WGMMA, Rates
-from mbu_ros.bench.timing import RUNS, WARM_UP, summary, wall_milliseconds
+from mbu_ros.bench.timing import (
+    RUNS,
+    WARM_UP,
+    elapsed_milliseconds,
+    summary,
+    timed_runs,
+    wall_milliseconds,
+)
+from mbu_ros.engine.base import STAGES
 from mbu_ros.engine.cuda.frame_format import FrameFormat
 
 if TYPE_CHECKING:
@@ -47,36 +56,49 @@ def measure_engine(
         runs: number of timed runs.
 
     Returns:
-        By key, times as `timing.summary` gives them:
-        device_ms         resize, network and mask, on the device
-        wall_ms           with copies from and to pinned memory, until the masks are there
+        By key, times in milliseconds as `timing.summary` gives them, of a whole batch:
+        device_ms         resize, network and mask on the device, in one graph without copies
+        device_with_copies_ms
+                          the same with copies from and to pinned memory, in the graph that calls
+                          launch: it has marks between stages, which keep those from overlapping,
+                          so it takes longer than `device_ms` and the copies together
+        wall_ms           of that graph, from its launch until the program knows of its end
         segment_ms        of the call that a program makes, from arrays to arrays
-        copies_ms         medians of the copies in that call: 'into_pinned', 'transfers' (to and
-                          from the device) and 'out_of_pinned'
-        host_overhead_us  `segment_ms` less `device_ms` less `copies_ms`, of medians
-        stages_ms         of one frame, by stage
-        memory, energy    as `baseline.measure_baseline`
+        copies_ms         medians of the copies by the CPU in such a call: 'into_pinned' memory and
+                          'out_of_pinned'
+        host_overhead_us  what is left of `segment_ms` without `device_with_copies_ms` and
+                          `copies_ms`, of medians: Python, the launch, the wait's end
+        stages_ms         medians on the device, by stage, in the graph with marks
+        memory            bytes on the device, by use: `Session.memory_bytes`
+        energy            of a frame, without copies, and energy_missing, as
+                          `baseline.measure_baseline`
         layers, total     see `layer_rows` and `total_row`
     """
     count, height, width = batches[0].shape[:3]
     session = engine.session((FrameFormat('rgb8', height, width, 3 * width),) * count)
 
     def fill(index: int) -> None:
-        for slot, frame in enumerate(batches[index % len(batches)]):
-            session.fill(slot, frame)
+        _fill(session, batches[index % len(batches)])
+
+    def on_device(transfers: bool) -> dict:
+        return summary(
+            timed_runs(
+                lambda: session.device_milliseconds(1, transfers=transfers)[0], fill, runs=runs
+            )
+        )
 
     result = {
         'title': 'MBU engine',
-        'device_ms': summary(_device_milliseconds(session, fill, len(batches), runs)),
+        'device_ms': on_device(transfers=False),
         'wall_ms': summary(wall_milliseconds(session.run, fill, runs=runs)),
-        'stages_ms': session.stage_milliseconds(),
+        'device_with_copies_ms': on_device(transfers=True),
+        **_calls(engine, session, batches, runs),
         'memory': dict(session.memory_bytes),
         'energy': None,
     }
-    result |= _call(engine, session, batches, result['wall_ms']['p50'], runs)
     result['host_overhead_us'] = 1e3 * (
         result['segment_ms']['p50']
-        - result['device_ms']['p50']
+        - result['device_with_copies_ms']['p50']
         - sum(result['copies_ms'].values())
     )
     result['layers'] = layer_rows(
@@ -102,56 +124,44 @@ def measure_engine(
     return result
 
 
-def _device_milliseconds(
-    session: Session, fill: Callable[[int], None], inputs: int, runs: int
-) -> list[float]:
-    times = []
-    for index in range(inputs):
-        fill(index)
-        session.run()  # which uploads this input
-        repeat = WARM_UP + -(-runs // inputs)
-        times += session.device_milliseconds(repeat)[WARM_UP:]
-    return times
-
-
-def _call(
-    engine: CudaEngine,
-    session: Session,
-    batches: Sequence[np.ndarray],
-    run_ms: float,
-    runs: int,
+def _calls(
+    engine: CudaEngine, session: Session, batches: Sequence[np.ndarray], runs: int
 ) -> dict:
-    """Times of `segment`, and of the copies in it; `run_ms` is the median of `session.run`."""
-    frames: list[np.ndarray] = []
-    count = len(batches[0])
+    """Times of `segment`, and of the copies by the CPU in it.
 
-    def choose(index: int) -> None:
-        frames[:] = list(batches[index % len(batches)])
+    Each call is followed by the same steps one by one, of another input: so the copies find the
+    CPU's caches as they do in the call, after the device has read and written that memory.
+    """
+    rows = []
+    for index in range(WARM_UP + runs):
+        frames = list(batches[index % len(batches)])
+        others = batches[(index + len(batches) // 2) % len(batches)]
+        row = {
+            'segment': elapsed_milliseconds(partial(engine.segment, frames)),
+            'into_pinned': elapsed_milliseconds(partial(_fill, session, others)),
+        }
+        session.run()
+        row |= session.stage_milliseconds()
+        row['out_of_pinned'] = elapsed_milliseconds(partial(_take, session))
+        rows.append(row)
 
-    def fill_chosen() -> None:
-        for slot, frame in enumerate(frames):
-            session.fill(slot, frame)
-
-    def compute() -> None:
-        session.enqueue_compute()
-        session.synchronize()
-
-    def take() -> None:
-        for slot in range(count):
-            np.array(session.mask(slot))
-
-    def median_of(call: Callable[[], object]) -> float:
-        return median(wall_milliseconds(call, choose, runs=runs))
+    def medians(names: Sequence[str]) -> dict[str, float]:
+        return {name: median(row[name] for row in rows[WARM_UP:]) for name in names}
 
     return {
-        'segment_ms': summary(wall_milliseconds(lambda: engine.segment(frames), choose, runs=runs)),
-        'copies_ms': {
-            'into_pinned': median_of(fill_chosen),
-            # Both are one launch of a graph and one wait; only the first one copies.
-            'transfers': run_ms - median_of(compute),
-            'out_of_pinned': median_of(take),
-        },
+        'segment_ms': summary([row['segment'] for row in rows[WARM_UP:]]),
+        'copies_ms': medians(('into_pinned', 'out_of_pinned')),
+        'stages_ms': medians(STAGES),
     }
+
+
+def _fill(session: Session, frames: Sequence[np.ndarray]) -> None:
+    for slot, frame in enumerate(frames):
+        session.fill(slot, frame)
+
+
+def _take(session: Session) -> list[np.ndarray]:
+    return [session.mask(slot).copy() for slot in range(len(session.formats))]
 
 
 def _path(launch: Launch) -> str:

@@ -21,9 +21,9 @@ ORIN = {
 METHOD = (
     'ESTIMATE, not measured: each layer is taken to reach, on Orin at its highest clock, the share '
     'of its floor that it reached here (at most 1), the floor here being that of the instruction '
-    'it used, mma.sync or wgmma. Orin has fewer multiprocessors to fill, and what each launch '
-    'costs does not grow with the work, so small maps should do better; a lower power mode is '
-    'slower.'
+    'it used. Orin has mma.sync alone: where the GPU here has wgmma too, only a run with '
+    '--instruction mma is a fair start. Smaller caches and shared memory on Orin are not allowed '
+    'for, nor copies, nor lower power modes.'
 )
 
 

@@ -21,13 +21,16 @@ def print_result(result: dict, console: Console, boards: Iterable[str] = ()) -> 
     console.print(
         f'{device["name"]}, driver {device["driver"] or "unknown"}; U-Net of width '
         f'{network["width"]}, depth {network["depth"]}, {network["classes"]} classes, '
-        f'planes: {network["plan_name"]}',
+        f'planes: {network["plan_name"]}'
+        + (f', with {network["instruction"]}' if network['instruction'] else ''),
         markup=False,
     )
     console.print(_summary(result['runs']))
     console.print(
-        'Medians and 99th percentiles. With copies: from and to pinned host memory. MB: all device '
-        'memory of the engine, but of the FP16 U-Nets the activations alone.'
+        'Medians and 99th percentiles, in ms of a whole batch. device: without copies; wall: with '
+        'copies from and to pinned memory, until the host has the labels. mJ of one frame, without '
+        'copies. MB: of the engine its parameters, activations and frames, of the FP16 U-Nets the '
+        'activations alone. Overhead: of a call, less copies and the time on the device.'
     )
     for note in result['notes']:
         console.print(f'Note: {note}', markup=False)
@@ -35,7 +38,7 @@ def print_result(result: dict, console: Console, boards: Iterable[str] = ()) -> 
     for run in result['runs']:
         if tuple(run['size']) not in shown:  # all of them are in the JSON
             shown.add(tuple(run['size']))
-            console.print(_layers(run, result['rates']))
+            console.print(_layers(run))
     _print_estimates(result['runs'], tuple(boards), console)
 
 
@@ -48,7 +51,7 @@ def title(run: dict) -> str:
 def _summary(runs: list[dict]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column('', no_wrap=True)
-    for name in ('device ms', 'p99', 'with copies', 'p99', 'mJ a frame', 'W', 'MB'):
+    for name in ('device ms', 'p99', 'wall ms', 'p99', 'mJ', 'W', 'MB'):
         table.add_column(name, justify='right', no_wrap=True)
     for run in runs:
         table.add_section()
@@ -70,59 +73,74 @@ def _summary(runs: list[dict]) -> Table:
                 '',
                 _times(ratios['memory']),
             )
-        table.add_row('  host overhead of a call', f'{engine["host_overhead_us"]:.0f} us')
+        table.add_row('  host overhead', f'{engine["host_overhead_us"]:.0f} us')
     return table
 
 
 def _row(entry: dict, memory: int) -> list[str]:
     energy = entry['energy']
+    times = [entry[key][at] for key in ('device_ms', 'wall_ms') for at in ('p50', 'p99')]
     return [
-        f'{entry["device_ms"]["p50"]:.3f}',
-        f'{entry["device_ms"]["p99"]:.3f}',
-        f'{entry["wall_ms"]["p50"]:.3f}',
-        f'{entry["wall_ms"]["p99"]:.3f}',
-        '-' if energy is None else f'{energy["joules_per_frame"] * 1e3:.1f}',
+        *(_short(time, 3) for time in times),
+        '-' if energy is None else _short(energy['joules_per_frame'] * 1e3, 1),
         '-' if energy is None else f'{energy["watts"]:.0f}',
-        f'{memory / 1e6:.1f}',
+        _short(memory / 1e6, 1),
     ]
+
+
+def _short(value: float, digits: int) -> str:
+    """With that many digits after the point, fewer if large, so that the table stays narrow."""
+    if value >= 1000:
+        return f'{value:.0f}'
+    return f'{value:.{digits if value < 100 else 1}f}'
 
 
 def _times(ratio: float | None) -> str:
     return '-' if ratio is None else f'{ratio:.2f}x'
 
 
-def _layers(run: dict, rates: dict) -> Table:
+def _layers(run: dict) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-        title=f'Layers, {title(run)}: each kernel alone, and the share of its floor',
+        title=f'Layers, {title(run)}: each kernel alone, in a row, and its floor',
         title_justify='left',
     )
     table.add_column('layer', no_wrap=True)
-    for name in ('us', 'Gop', 'MB', 'floor us', 'bound by', *(f'{path}' for path in rates)):
+    for name in ('us', 'by', 'Gop', 'MB', 'floor', 'bound by', 'share'):
         table.add_column(name, justify='right', no_wrap=True)
-    layers = run['engine']['layers']
-    for layer in layers:
-        floors = layer['floors']
-        first = next(iter(floors.values()), None)
+    for layer in run['engine']['layers']:
+        # Of the GPU's instructions the one with which the layer could be fastest.
+        floor = min(layer['floors'].values(), key=lambda f: f['ms'], default=None)
+        operations = layer['binary_operations'] + layer['int8_operations']
         table.add_row(
             layer['layer'],
-            f'{layer["ms"] * 1e3:.1f}',
-            f'{(layer["binary_operations"] + layer["int8_operations"]) / 1e9:.2f}',
-            f'{layer["bytes"] / 1e6:.2f}',
-            '-' if first is None else f'{first["ms"] * 1e3:.1f}',
-            '-' if first is None else first['bound'],
-            *(f'{floors[path]["share"]:.0%}' for path in rates),
+            _short(layer['ms'] * 1e3, 1),
+            layer['path'] if operations else '',
+            _short(operations / 1e9, 1),
+            _short(layer['bytes'] / 1e6, 1),
+            *_floor_cells(floor),
         )
-    table.add_section()
     total = run['engine']['total']
-    table.add_row(
-        'sum',
-        f'{total["ms"] * 1e3:.1f}',
-        *('' for _ in range(4)),
-        *(f'{total["shares"][path]:.0%}' for path in rates),
-    )
+    device_ms = run['engine']['device_ms']['p50']
+    lowest = min(total['floors_ms'].values(), default=None)
+    table.add_section()
+    for name, milliseconds in (('sum', total['ms']), ('in one graph', device_ms)):
+        cells = _sum_cells(lowest, milliseconds)
+        table.add_row(name, _short(milliseconds * 1e3, 1), '', '', '', *cells)
     return table
+
+
+def _floor_cells(floor: dict | None) -> tuple[str, str, str]:
+    if floor is None:
+        return '-', '-', '-'
+    return _short(floor['ms'] * 1e3, 1), floor['bound'], f'{floor["share"]:.0%}'
+
+
+def _sum_cells(floor_ms: float | None, milliseconds: float) -> tuple[str, str, str]:
+    if floor_ms is None:
+        return '-', '', '-'
+    return _short(floor_ms * 1e3, 1), '', f'{floor_ms / milliseconds:.0%}'
 
 
 def _print_estimates(runs: list[dict], boards: tuple[str, ...], console: Console) -> None:

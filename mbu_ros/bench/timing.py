@@ -18,24 +18,36 @@ def summary(milliseconds: Sequence[float]) -> dict:
     return {**percentiles(milliseconds), 'runs': len(milliseconds)}
 
 
-def wall_milliseconds(
-    call: Callable[[], object],
+def timed_runs(
+    call: Callable[[], float],
     prepare: Callable[[int], object],
     *,
     runs: int = RUNS,
     warm_up: int = WARM_UP,
 ) -> list[float]:
-    """Times of a call that returns when its result is there.
+    """Times that a call measures itself, in milliseconds.
 
     Args:
-        call: what is timed.
-        prepare: called with the number of the run before each, and not timed.
-        runs, warm_up: calls that are timed, after so many that are not.
+        call: returns its time.
+        prepare: called with the number of the run before each, to give it a fresh input.
+        runs, warm_up: calls whose time counts, after so many whose time does not.
     """
     times = []
     for index in range(warm_up + runs):
         prepare(index)
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1e3)
+        times.append(call())
     return times[warm_up:]
+
+
+def wall_milliseconds(
+    call: Callable[[], object], prepare: Callable[[int], object], *, runs: int = RUNS
+) -> list[float]:
+    """Times of a call that returns when its result is there; else as `timed_runs`."""
+    return timed_runs(lambda: elapsed_milliseconds(call), prepare, runs=runs)
+
+
+def elapsed_milliseconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    call()
+    return (time.perf_counter() - start) * 1e3

@@ -20,6 +20,7 @@ from mbu_ros.bench.plot import plot
 from mbu_ros.bench.report import print_result
 from mbu_ros.commands.arguments import count, size
 from mbu_ros.data.sample import IGNORE
+from mbu_ros.engine.cuda.engine import MAX_BATCH
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.report import write_json
 from mbu_ros.model.catalog import find_model
@@ -57,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--plan',
         metavar='PLAN',
         help="'two' or 'one' plane in all hidden layers, or a model whose plan to take (two)",
+    )
+    parser.add_argument(
+        '--instruction',
+        choices=('mma', 'wgmma'),
+        help='what the engine multiplies with, where the GPU has both (default: the faster)',
     )
     parser.add_argument(
         '--baseline',
@@ -131,6 +137,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         ('--width', width, MAX_WIDTH),
         ('--depth', depth, MAX_DEPTH),
         ('--classes', classes, IGNORE - 1),
+        ('--batch', max(args.batch or BATCHES), MAX_BATCH),
     ):
         if value > most:
             raise InputError(f'{option} {value}: {most} at most')
@@ -144,6 +151,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         plan_name=plan or 'two',
         baselines=BASELINES[args.baseline],
         seconds=args.seconds,
+        instruction=args.instruction,
     )
 
 

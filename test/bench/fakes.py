@@ -42,29 +42,32 @@ def fake_nvml(**replaced):
     return nvml
 
 
-def kernel_of(layer):
-    return 'conv_wgmma' if layer.startswith('decoder') else 'conv_mma'
+def kernel_of(layer, instruction):
+    return 'conv_wgmma' if layer.startswith('decoder') and instruction != 'mma' else 'conv_mma'
 
 
 class FakeSession:
     """A session that notes what was asked of it; every layer takes `LAUNCH_MS`."""
 
-    def __init__(self, shapes, formats):
+    def __init__(self, shapes, formats, instruction=None):
         names = [s.name for s in shapes[:-1]]  # the head is in the last convolution's kernel
         self.formats = formats
         self.launches = [
-            Launch(name, 'conv', kernel_of(name), (1, 1, 1), (32, 1, 1), 0, ())
+            Launch(name, 'conv', kernel_of(name, instruction), (1, 1, 1), (32, 1, 1), 0, ())
             for name in ['resize', *names, 'mask']
         ]
         self.memory_bytes = {'parameters': 100, 'activations': 2000, 'frames': 30}
-        self.filled, self.ran_with = {}, []
+        self.filled, self.ran_with, self.timed_with = {}, [], {False: [], True: []}
         self.enqueued = 0
 
     def fill(self, index, frame):
         self.filled[index] = frame.copy()
 
     def run(self):
-        self.ran_with.append([self.filled[i].tobytes() for i in range(len(self.formats))])
+        self.ran_with.append(self._frames())
+
+    def _frames(self):
+        return tuple(self.filled[i].tobytes() for i in range(len(self.formats)))
 
     def mask(self, index):
         return np.zeros((self.formats[index].height, self.formats[index].width), np.uint8)
@@ -78,8 +81,12 @@ class FakeSession:
     def synchronize(self):
         pass
 
-    def device_milliseconds(self, repeat):
-        return [1000.0] * 10 + [2.0] * (repeat - 10)  # the first ones still warm up
+    def device_milliseconds(self, repeat, *, transfers=False):
+        assert repeat == 1
+        self.timed_with[transfers].append(self._frames())
+        if len(self.timed_with[transfers]) <= 10:
+            return [1000.0]  # the first ones still warm up
+        return [2.5 if transfers else 2.0]
 
     def launch_milliseconds(self, repeat):
         return [(launch, LAUNCH_MS) for launch in self.launches]
@@ -88,12 +95,13 @@ class FakeSession:
 class FakeEngine:
     name, device = 'cuda', 'fake GPU (sm_90)'
 
-    def __init__(self, model):
+    def __init__(self, model, *, instruction=None):
         self.model = model
+        self.instruction = instruction
         self.sessions, self.segmented, self.closed = [], [], False
 
     def session(self, formats):
-        self.sessions.append(FakeSession(self.model.shapes, formats))
+        self.sessions.append(FakeSession(self.model.shapes, formats, self.instruction))
         return self.sessions[-1]
 
     def segment(self, frames):

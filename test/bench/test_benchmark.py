@@ -41,8 +41,8 @@ def machine(nvml, monkeypatch):
     """A machine with an H200, an engine and baselines; returns the engines made."""
     engines = []
 
-    def make(model):
-        engines.append(FakeEngine(model))
+    def make(model, *, instruction=None):
+        engines.append(FakeEngine(model, instruction=instruction))
         return engines[-1]
 
     monkeypatch.setattr(mbu_ros.engine.cuda, 'CudaEngine', make, raising=False)
@@ -50,7 +50,7 @@ def machine(nvml, monkeypatch):
     monkeypatch.setattr(energy, 'IDLE_SECONDS', 0.01)
     monkeypatch.setattr(energy, 'WARM_UP_SECONDS', 0.01)
     for name, content in {
-        'baseline': {'measure_baseline': baseline, 'TITLES': {'graph': 'G', 'compile': 'C'}},
+        'baseline': {'measure_baseline': baseline},
         'unet_fp16': {'build_fp16': lambda *_: None},
     }.items():
         module = types.ModuleType(name)
@@ -86,7 +86,9 @@ def test_everything_is_measured_and_saved_as_it_comes(machine):
         ([16, 16], 1),
         ([16, 16], 2),
     ]
-    assert said[0] == '16x8, batch 1: the engine' and len(said) == 12
+    assert said[:2] == ['16x8, batch 1: the engine', '16x8, batch 1: FP16 U-Net, graph']
+    assert len(said) == 12
+    assert result['runs'][0]['baselines']['graph']['gpu_state_after']['sm_mhz'] == 1755
     assert all(engine.closed for engine in machine)
     assert machine[0].model.plan == settings().plan
     assert machine[2].model.input_size == (16, 16)
@@ -97,6 +99,50 @@ def test_everything_is_measured_and_saved_as_it_comes(machine):
     assert set(result['runs'][0]['estimates']) == {'orin-agx', 'orin-nx', 'orin-nano'}
     assert result['notes'] == []
     json.dumps(result, allow_nan=False)
+
+
+def test_the_instruction_asked_for_is_used_and_told(machine, capsys):
+    result = run_benchmark(settings(baselines=(), instruction='mma'), print, print)
+    assert {engine.instruction for engine in machine} == {'mma'}
+    assert result['network']['instruction'] == 'mma'
+    print_result(result, Console(width=200))
+    assert 'planes: one, with mma' in capsys.readouterr().out
+    assert list(result['rates']) == ['mma.sync']  # which floors are then of
+
+
+def test_a_baseline_that_cannot_run_is_noted(machine, monkeypatch):
+    def out_of_memory(kind, *arguments, **options):
+        if kind == 'graph':
+            raise RuntimeError('CUDA out of memory.\nmore')
+        return baseline(kind, *arguments, **options)
+
+    monkeypatch.setattr(sys.modules['mbu_ros.bench.baseline'], 'measure_baseline', out_of_memory)
+    result = run_benchmark(settings(sizes=((8, 16),), batches=(1,)), print, print)
+    assert list(result['runs'][0]['baselines']) == ['compile']
+    assert result['runs'][0]['ratios']['against'] == 'compile'
+    (note,) = result['notes']
+    assert note == '16x8, batch 1: FP16 U-Net, graph, could not run: CUDA out of memory.'
+
+
+def test_tables_fit_80_columns_and_shares_are_of_the_lowest_floor(machine, capsys):
+    result = run_benchmark(settings(sizes=((1024, 2048),), batches=(4,)), print, print)
+    times = {'p50': 147.456, 'p95': 147.456, 'p99': 147.456}
+    run = result['runs'][0]
+    for entry in (run['engine'], *run['baselines'].values()):
+        entry |= {'device_ms': times, 'wall_ms': times}
+        entry['energy'] = {'joules_per_frame': 18.2191, 'watts': 1000.0}
+        entry['memory'] = {'activations': 12_345_600_000}
+    row = next(row for row in run['engine']['layers'] if row['layer'] == 'decoder.0.conv1')
+    row['ms'], row['binary_operations'] = 1.5, 9_876_543_210_000
+    row['floors']['mma.sync'] |= {'ms': 2.0, 'share': 4 / 3}
+    row['floors']['wgmma'] |= {'ms': 1.0, 'share': 2 / 3, 'bound': 'operations'}
+    capsys.readouterr()
+    print_result(result, Console(width=80, color_system=None), ['orin-agx'])
+    text = capsys.readouterr().out
+    assert '…' not in text
+    line = next(line for line in text.splitlines() if 'decoder.0.conv1' in line)
+    assert line.split()[1:4] == ['1500', 'wgmma', '9877']
+    assert line.split()[5:] == ['1000', 'operations', '67%']
 
 
 def test_an_engine_is_closed_whatever_happens(machine, monkeypatch):
@@ -152,9 +198,9 @@ def test_tables_picture_and_json(machine, tmp_path, capsys):
     print_result(result, Console(width=200, color_system=None), ['orin-agx'])
     text = capsys.readouterr().out
     row = next(line for line in text.splitlines() if 'FP16 U-Net, compile' in line)
-    assert row.split()[3:] == ['4.000', '5.000', '4.000', '5.000', '2000.0', '500', '0.0']
+    assert row.split()[3:] == ['4.000', '5.000', '4.000', '5.000', '2000', '500', '0.0']
     assert 'compile over MBU' in text and '2.00x' in text
-    assert 'host overhead of a call' in text
+    assert 'host overhead' in text
     assert 'decoder.0.conv2+head' in text
     assert text.count('ESTIMATE for Jetson AGX Orin') == 4
     pytest.importorskip('matplotlib', reason='matplotlib is not installed')
@@ -195,6 +241,7 @@ def test_the_command_writes_what_it_measured(machine, tmp_path, capsys):
             ],
             1,
         ),
+        'instruction': None,
     }
     assert str(tmp_path / 'out' / 'bench.json') in capsys.readouterr().out
 
@@ -237,6 +284,7 @@ def test_bad_arguments_are_refused_at_once(tmp_path, capsys, arguments, error):
         (['--plan', 'synthetic', '--depth', '2'], 'add --depth 4'),
         (['--width', '1024'], '--width 1024: 512 at most'),
         (['--classes', '255'], '--classes 255: 254 at most'),
+        (['--batch', '1', '--batch', '9'], '--batch 9: 8 at most'),
     ],
 )
 def test_what_does_not_go_together_is_said(tmp_path, capsys, arguments, error):
@@ -253,7 +301,7 @@ def test_an_output_folder_that_is_a_file_is_refused_before_the_work(machine, tmp
 
 
 def test_without_an_engine_there_is_one_line(nvml, tmp_path, monkeypatch, capsys):
-    def refuse(model):
+    def refuse(model, *, instruction=None):
         raise EngineUnavailable('PyCUDA is not installed')
 
     monkeypatch.setattr(mbu_ros.engine.cuda, 'CudaEngine', refuse, raising=False)

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from mbu_ros.bench import timing
 from mbu_ros.bench.floor import Network
 from mbu_ros.bench.inputs import SETS, random_batches
 from mbu_ros.bench.mbu_engine import layer_rows, measure_engine, total_row
 from mbu_ros.bench.rates import MMA, WGMMA, GpuFacts, rates_of
-from mbu_ros.bench.timing import summary, wall_milliseconds
+from mbu_ros.bench.timing import summary, timed_runs, wall_milliseconds
 from mbu_ros.engine.cuda import CudaEngine
 from mbu_ros.model.random import random_model
 
@@ -26,11 +27,22 @@ def test_median_and_tail():
 
 def test_calls_are_prepared_and_the_warm_up_does_not_count():
     order = []
-    times = wall_milliseconds(
-        lambda: order.append('call'), lambda i: order.append(i), runs=3, warm_up=2
+    times = timed_runs(
+        lambda: order.append('call') or float(len(order)), order.append, runs=3, warm_up=2
     )
     assert order == [0, 'call', 1, 'call', 2, 'call', 3, 'call', 4, 'call']
-    assert len(times) == 3 and all(time >= 0 for time in times)
+    assert times == [6.0, 8.0, 10.0]
+
+
+def test_wall_times_are_of_the_call_alone(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(timing.time, 'perf_counter', lambda: clock[0])
+
+    def spend(seconds):
+        clock[0] += seconds
+
+    times = wall_milliseconds(lambda: spend(0.5), lambda i: spend(7 + i), runs=3)
+    assert times == pytest.approx([500, 500, 500])
 
 
 def test_inputs_are_several_and_not_zeros():
@@ -56,9 +68,12 @@ def test_every_input_is_used_and_enough_runs_are_timed(small):
         ('rgb8', 8, 16, 48)
     ]
     expected = {tuple(frame.tobytes() for frame in batch) for batch in inputs}
-    assert {tuple(frames) for frames in session.ran_with} == expected
+    assert set(session.ran_with) == expected
+    for timed in session.timed_with.values():
+        assert set(timed) == expected
+        assert all(one != other for one, other in zip(timed, timed[1:]))  # fresh for each run
     assert {tuple(frames) for frames in engine.segmented} == expected
-    for figure in ('device_ms', 'wall_ms', 'segment_ms'):
+    for figure in ('device_ms', 'device_with_copies_ms', 'wall_ms', 'segment_ms'):
         assert result[figure]['runs'] >= 200
     # without those of the warm-up
     assert result['device_ms']['p99'] == 2.0
@@ -68,10 +83,19 @@ def test_every_input_is_used_and_enough_runs_are_timed(small):
 
 def test_host_overhead_is_what_is_left_of_the_call(small):
     _, _, result = measured(small, runs=20)
-    left = result['segment_ms']['p50'] - result['device_ms']['p50']
+    left = result['segment_ms']['p50'] - result['device_with_copies_ms']['p50']
     left -= sum(result['copies_ms'].values())
     assert result['host_overhead_us'] == pytest.approx(1000 * left)
-    assert set(result['copies_ms']) == {'into_pinned', 'transfers', 'out_of_pinned'}
+    assert result['device_with_copies_ms']['p50'] == 2.5
+    assert set(result['copies_ms']) == {'into_pinned', 'out_of_pinned'}
+
+
+def test_copies_of_a_call_are_timed_between_calls_of_other_inputs(small):
+    engine, _, _ = measured(small, runs=8)
+    (session,) = engine.sessions
+    stepped = session.ran_with[-len(engine.segmented) :]  # what ran last, one for each call
+    assert len(engine.segmented) == 18
+    assert all(tuple(call) != steps for call, steps in zip(engine.segmented, stepped))
 
 
 def test_rows_of_layers(small):
