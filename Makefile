@@ -23,7 +23,7 @@ DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BAG),--bag "$(BAG)") $(if
 
 .PHONY: demo test bench kernels lint clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo $(if $(filter cuda,$(ENGINE)),$(VENV)/.cuda)
 	$(BIN)/mbu demo --model "$(MODEL)" --engine "$(ENGINE)" --out "$(OUT)" $(strip $(DEMO_INPUT))
 
 test: $(VENV)/.test
@@ -49,8 +49,13 @@ $(VENV)/.demo: setup.py | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[ros]'
 	touch $@ $(VENV)/.package
 
-$(VENV)/.bench: setup.py | $(BIN)/python
-	$(BIN)/python -m pip install -q -e '.[cuda,bench]'
+# PyCUDA is compiled here, which takes the headers of a CUDA toolkit.
+$(VENV)/.cuda: setup.py | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[cuda]'
+	touch $@
+
+$(VENV)/.bench: setup.py $(VENV)/.cuda | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[bench]'
 	@[ "$(TORCH)" = no ] || $(BIN)/python -m pip install -q -e '.[torch]' || \
 	  echo 'PyTorch cannot be installed here: the engine will be timed alone'
 	touch $@ $(VENV)/.package
