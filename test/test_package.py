@@ -66,7 +66,12 @@ def test_an_installed_mbu_finds_its_models(prefix, tmp_path):
     result = subprocess.run(
         [sys.executable, '-m', 'mbu_ros.cli', 'info', 'synthetic'],
         cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(packages), 'COLUMNS': '200'},
+        env={
+            **os.environ,
+            'PYTHONPATH': str(packages),
+            'AMENT_PREFIX_PATH': str(prefix),
+            'COLUMNS': '200',
+        },
         capture_output=True,
         text=True,
         check=True,

@@ -299,6 +299,8 @@ def test_what_python_logs_reaches_the_nodes_log(monkeypatch, shop):
         setattr(shop, name, lambda text, name=name: seen.append((name, text)))
     forward_logging(shop)
     logger = logging.getLogger('mbu_ros.engine.cuda.compile')
+    # Where the pytest plugin of launch is installed, it keeps loggers to themselves.
+    monkeypatch.setattr(logger, 'propagate', True)
     logger.debug('not this')
     logger.info('compiling %d', 3)
     logger.warning('slow')
