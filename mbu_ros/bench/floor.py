@@ -117,12 +117,9 @@ class Network:
         pixels = self.batch * (height >> shape.level) * (width >> shape.level)
         if shape.kind == UP:
             pixels *= 4
-        elif shape.name.startswith('encoder') and self._is_pooled(shape):
+        elif shape.is_pooled(self.depth):
             pixels += pixels // 4  # at its own size for the skip connection, and pooled
         return pixels * shape.out_channels // 8
-
-    def _is_pooled(self, shape: LayerShape) -> bool:
-        return shape.name.endswith('conv2') and shape.level < self.depth
 
     def _parameter_bytes(self, shape: LayerShape) -> int:
         if shape.kind == HEAD:

@@ -62,10 +62,7 @@ class FoldedUNet(nn.Module):
         self.head.load_state_dict(head.state_dict())
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).reshape(1, 3, 1, 1))
         # What to do around each convolution, so that the forward pass has no names to look up.
-        self._saves = [
-            s.name.startswith('encoder') and s.name.endswith('conv2') and s.level < self.depth
-            for s in network.shapes[:-1]
-        ]
+        self._saves = [s.is_pooled(self.depth) for s in network.shapes[:-1]]
         self._joins = [len(s.in_channels) == 2 for s in network.shapes[:-1]]
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ class ReferenceEngine:
             if shape.kind == UP:
                 bits = self._up_conv(bits, matrix, layer.threshold)
                 continue
-            if shape.name.startswith('encoder') and shape.name.endswith('conv1'):
+            if shape.reads_pooled:
                 skips[shape.level - 1] = bits
                 bits = _max_pool(bits)
             if len(shape.in_channels) == 2:

@@ -47,6 +47,15 @@ class LayerShape:
         return self.kind in (CONV, UP)
 
     @property
+    def reads_pooled(self) -> bool:
+        """Whether it reads what the encoder level before it pooled."""
+        return self.level > 0 and self.name == f'encoder.{self.level}.conv1'
+
+    def is_pooled(self, depth: int) -> bool:
+        """Whether its output is pooled too, in a network of this depth."""
+        return self.level < depth and self.name == f'encoder.{self.level}.conv2'
+
+    @property
     def weights(self) -> int:
         """Number of weights."""
         return TAPS[self.kind] * sum(self.in_channels) * self.out_channels

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mbu_ros.model.structure import CONV, FIRST, HEAD, UP, LayerShape, layer_shapes, padded_size
+from mbu_ros.model.structure import FIRST, HEAD, UP, LayerShape, layer_shapes, padded_size
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.quantize import binarize, mask_binarize, quantize_int8, sign
 
@@ -169,7 +169,7 @@ class UNet(nn.Module):
         x = functional.pad(x, (0, columns - width, 0, rows - height))
         skips: list[Tensor] = []
         for shape in self.shapes[:-1]:
-            if shape.kind == CONV and shape.name.startswith('encoder') and 'conv1' in shape.name:
+            if shape.reads_pooled:
                 skips.append(x)
                 x = functional.max_pool2d(x, 2)
             elif len(shape.in_channels) == 2:

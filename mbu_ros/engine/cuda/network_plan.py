@@ -177,16 +177,14 @@ def network_plan(
             _add_up(maker, shape, size, below, bits)
             slots.give_back(below)
             continue
-        starts_level = shape.name.startswith('encoder') and shape.name.endswith('conv1')
-        sources = [pooled if starts_level else bits]
+        sources = [pooled if shape.reads_pooled else bits]
         if len(shape.in_channels) == 2:
             sources.insert(0, skips.pop(level))
         if shape.name == 'decoder.0.conv2':
             _add_last(maker, shape, size, sources[0], confidence)
             break
         bits = tensor(channels, level)
-        pools = shape.name.startswith('encoder') and shape.name.endswith('conv2')
-        pools = pools and level < model.depth
+        pools = shape.is_pooled(model.depth)
         pooled = tensor(channels, level + 1) if pools else None
         _add_conv(maker, shape, size, sources, bits, pooled)
         for source in sources:
