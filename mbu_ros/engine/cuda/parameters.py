@@ -39,6 +39,8 @@ class Parameters:
             pycuda.driver.MemoryError: the device has too little memory for them.
         """
         missing = sorted(set(names) - set(self.addresses))
+        if not missing:  # as for most sessions, which must not leave an empty part each
+            return
         arrays = {name: network_constant(self._model, name) for name in missing}
         self.wanted = lay_out({name: array.nbytes for name, array in arrays.items()})[1]
         part = Constants(self._device, arrays)

@@ -244,3 +244,14 @@ def test_an_engine_that_nobody_closed_gives_its_context_back(install, toy_model)
     del engine
     gc.collect()
     assert gpu.retained == 0 and not gpu.stack
+
+
+def test_a_session_with_no_parameters_of_its_own_leaves_none(install, toy_model):
+    install()
+    engine = CudaEngine(toy_model)
+    parameters = engine._parts.parameters
+    parts, size = len(parameters._parts), parameters.bytes
+    for width in (12, 13, 14):
+        engine.session((FrameFormat('rgb8', 8, width, 3 * width),))
+    assert (len(parameters._parts), parameters.bytes) == (parts, size)
+    engine.close()
