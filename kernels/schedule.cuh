@@ -18,7 +18,6 @@ namespace mbu {
 
 constexpr int kTileRows = 8;
 constexpr int kTileColumns = 16;
-constexpr int kTilePixels = kTileRows * kTileColumns;
 constexpr int kHalfBytes = 16;  // 128 bits of K
 
 enum class Operand {

@@ -4,14 +4,10 @@
 
 import pytest
 
-pytest.importorskip(
-    'pycuda.driver', reason='PyCUDA or the CUDA driver is missing', exc_type=ImportError
-)
+from mbu_ros.model.random import random_model
 
-from mbu_ros.model.random import random_model  # noqa: E402
-
-from ..engine.cuda.network_cases import check_launches, plan_of  # noqa: E402
-from . import runner  # noqa: E402
+from ..engine.cuda.network_cases import check_launches, plan_of
+from . import runner
 
 INSTRUCTIONS = ['mma', 'wgmma']
 

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import threading
 import weakref
+from collections.abc import Iterator
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -72,15 +74,8 @@ class Device:
             ) from error
         # Also for an engine that nobody closed, until the process ends at the latest.
         self._release = weakref.finalize(self, _release, self._context, self._thread)
-        try:
-            with self:
-                self.stream = self.driver.Stream(_NON_BLOCKING)
-        except EngineError as error:
-            self.close()
-            raise EngineUnavailable(str(error)) from error
-        except BaseException:
-            self.close()
-            raise
+        with closed_on_failure(self), self:
+            self.stream = self.driver.Stream(_NON_BLOCKING)
 
     @property
     def closed(self) -> bool:
@@ -158,6 +153,23 @@ class Device:
             )
             return self.lost
         return f'{self.name} refused a call: {error}'
+
+
+@contextlib.contextmanager
+def closed_on_failure(part: Any) -> Iterator[None]:
+    """Close `part` where opening it fails.
+
+    Raises:
+        EngineUnavailable: in the place of an EngineError; whatever else is raised stays as it is.
+    """
+    try:
+        yield
+    except EngineError as error:
+        part.close()
+        raise EngineUnavailable(str(error)) from error
+    except BaseException:
+        part.close()
+        raise
 
 
 def megabytes(count: int) -> str:

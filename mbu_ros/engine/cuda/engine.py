@@ -11,13 +11,12 @@ from typing import Any
 
 from mbu_ros.engine.base import (
     EngineError,
-    EngineUnavailable,
     Frame,
     RawFrame,
     Segmentation,
     check_frame,
 )
-from mbu_ros.engine.cuda.device import Device, megabytes
+from mbu_ros.engine.cuda.device import Device, closed_on_failure, megabytes
 from mbu_ros.engine.cuda.frame_format import ENCODINGS, FrameFormat
 from mbu_ros.engine.cuda.graph import Recorder
 from mbu_ros.engine.cuda.kernels import Kernels
@@ -65,15 +64,8 @@ class CudaEngine:
         self._device = Device(device_index)
         architecture = self._device.limits.architecture
         self.device = f'{self._device.name} (sm_{architecture})'
-        try:
-            with self._device:
-                self._prepare()
-        except EngineError as error:
-            self.close()
-            raise EngineUnavailable(str(error)) from error
-        except BaseException:
-            self.close()
-            raise
+        with closed_on_failure(self), self._device:
+            self._prepare()
 
     @property
     def stream(self) -> Any:

@@ -37,14 +37,16 @@ L2_BYTES_PER_CYCLE = 22
 
 @dataclass(frozen=True)
 class Tiling:
-    """Attributes:
-    columns: output columns of one slice.
-    warp_columns: of those, columns of one warp.
-    groups: groups of four warps that multiply.
-    input_stages, weight_stages: depths of the rings.
-    grid: blocks along tiles, and slices.
-    shared_bytes: shared memory of a block.
-    cycles: the model's estimate.
+    """One way to share out a layer.
+
+    Attributes:
+        columns: output columns of one slice.
+        warp_columns: of those, columns of one warp.
+        groups: groups of four warps that multiply.
+        input_stages, weight_stages: depths of the rings.
+        grid: blocks along tiles, and slices.
+        shared_bytes: shared memory of a block.
+        cycles: the model's estimate.
     """
 
     columns: int
