@@ -218,21 +218,16 @@ inline void barrier_arrive_warp(uint32_t barrier) {
   if (threadIdx.x % 32 == 0) barrier_arrive(barrier);
 }
 
-// The lanes of a warp look together, as one instruction does, so that all see the same.
+// Each lane looks for itself, as lanes that are not together do: some may see a phase that others miss.
 inline void barrier_wait(uint32_t barrier, uint32_t parity) {
   using emulation::self;
   emulation::perhaps_leave(64);
-  for (bool done = false;;) {
-    emulation::together("mbarrier.test_wait", &done, [=](bool *const *const *lanes) {
-      const bool completed = emulation::barrier_completed(barrier, parity);
-      for (int lane = 0; lane < emulation::kLanes; ++lane) **lanes[lane] = completed;
-    });
-    if (done) return;
+  while (!emulation::barrier_completed(barrier, parity)) {
     self->barrier = barrier, self->parity = parity;
     self->state = emulation::State::kBarrier;
     emulation::leave();
-    self->state = emulation::State::kReady;
   }
+  self->state = emulation::State::kReady;
 }
 
 inline void fence_barrier_init() {}
