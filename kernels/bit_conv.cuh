@@ -241,13 +241,14 @@ __device__ __forceinline__ void convolve(const Sources& sources, const Weights& 
           if (n + 1 < input_steps) release();
         }
       }
-      product.template wait<0>();
-      product.finish();
       // The last input stage also says where the tile lies, and has the counts where there are any.
       const int4 place = *reinterpret_cast<const int4*>(last_input + Schedule::kPlaceOffset);
+      const auto write = epilogue(Place{place.x, place.y, place.z});
+      product.template wait<0>();
+      product.finish();
       if constexpr (!Schedule::kCountsBits) release();
-      epilogue(Result<Multiply>{
-          product, place.x, place.y, place.z, own_offsets,
+      write(Result<Multiply>{
+          product, own_offsets,
           reinterpret_cast<const int*>(last_input + Schedule::kChunks * Schedule::kSlabBytes)});
       if constexpr (Schedule::kCountsBits) release();
     }

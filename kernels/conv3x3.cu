@@ -22,39 +22,41 @@ template <class Multiply, int kThreads>
 __device__ __forceinline__ void conv3x3(const Sources& sources, const Weights& weights,
                                         const Rings& rings, const Output& output) {
   convolve<Multiply, kThreads>(sources, weights, rings, [&] {
-    constexpr int kBits = Result<Multiply>::kBits;
     const int byte = (blockIdx.y * Multiply::kColumns + Result<Multiply>::first_channel()) / 8;
-    // Held in registers: parameters that are read in each round come late.
-    unsigned char *to_full = output.full + byte, *to_pooled = output.pooled + byte;
-    hold_in_register(to_full);
-    hold_in_register(to_pooled);
-    return [=, &sources, &output](const Result<Multiply>& result) {
-      const int row = result.row + Multiply::row(), column = result.column + Multiply::column();
-      const int at = (result.image * sources.height + row) * sources.width + column;
-      unsigned char* const full = to_full + static_cast<unsigned>(at * output.bytes);
+    // Parameters that are read anew for each tile come late.
+    unsigned char *all_full = output.full + byte, *all_pooled = output.pooled + byte;
+    hold_in_register(all_full), hold_in_register(all_pooled);
+    return [=, &sources, &output](const Place& tile) {
+      const int row = tile.row + Multiply::row(), column = tile.column + Multiply::column();
+      const int at = (tile.image * sources.height + row) * sources.width + column;
       const int pooled_at =
-          (result.image * (sources.height / 2) + row / 2) * (sources.width / 2) + column / 2;
-      unsigned char* const pooled =
-          to_pooled + static_cast<unsigned>(pooled_at * output.bytes);
+          (tile.image * (sources.height / 2) + row / 2) * (sources.width / 2) + column / 2;
+      unsigned char* full = all_full + static_cast<unsigned>(at * output.bytes);
+      unsigned char* pooled = all_pooled + static_cast<unsigned>(pooled_at * output.bytes);
+      hold_in_register(full), hold_in_register(pooled);
+      return [=, &sources, &output](const Result<Multiply>& result) {
+        constexpr int kBits = Result<Multiply>::kBits;
+        unsigned bits[Result<Multiply>::kPixels];
+        result.bits(bits);
 #pragma unroll
-      for (int i = 0; i < Result<Multiply>::kPixels; i += 2) {
-        const unsigned upper = result.bits(i), lower = result.bits(i + 1);
-        constexpr auto down = [](int i) { return Multiply::row_offset(i); };
-        constexpr auto right = [](int i) { return Multiply::column_offset(i); };
-        const bool inside = column + right(i) < sources.width;
-        const int offset = (down(i) * sources.width + right(i)) * output.bytes;
-        if (inside && row + down(i) < sources.height) store_bits<kBits>(full + offset, upper);
-        if (inside && row + down(i + 1) < sources.height)
-          store_bits<kBits>(full + offset + sources.width * output.bytes, lower);
-        if (output.pool) {
-          // Vertical neighbours are here, the horizontal one with the thread four further.
-          unsigned any = upper | lower;
-          any |= __shfl_xor_sync(0xffffffff, any, 4);
-          if (threadIdx.x / 4 % 2 == 0 && inside && row + down(i) < sources.height)
-            store_bits<kBits>(
-                pooled + (down(i) / 2 * (sources.width / 2) + right(i) / 2) * output.bytes, any);
+        for (int i = 0; i < Result<Multiply>::kPixels; i += 2) {
+          constexpr auto down = [](int i) { return Multiply::row_offset(i); };
+          constexpr auto right = [](int i) { return Multiply::column_offset(i); };
+          const bool inside = column + right(i) < sources.width;
+          const int offset = (down(i) * sources.width + right(i)) * output.bytes;
+          if (inside && row + down(i) < sources.height) store_bits<kBits>(full + offset, bits[i]);
+          if (inside && row + down(i + 1) < sources.height)
+            store_bits<kBits>(full + offset + sources.width * output.bytes, bits[i + 1]);
+          if (output.pool) {
+            // Vertical neighbours are here, the horizontal one with the thread four further.
+            unsigned any = bits[i] | bits[i + 1];
+            any |= __shfl_xor_sync(0xffffffff, any, 4);
+            if (threadIdx.x / 4 % 2 == 0 && inside && row + down(i) < sources.height)
+              store_bits<kBits>(
+                  pooled + (down(i) / 2 * (sources.width / 2) + right(i) / 2) * output.bytes, any);
+          }
         }
-      }
+      };
     };
   });
 }

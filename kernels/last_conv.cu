@@ -41,7 +41,7 @@ __device__ __forceinline__ void last_conv(const Sources& sources, const Weights&
                                           const Rings& rings, const Head& head,
                                           const Labels& labels) {
   static_assert(Multiply::kWarpColumns == Multiply::kColumns, "a thread needs all channels");
-  const auto classify = [&](const Result<Multiply>& result) {
+  const auto classify = [&](const Result<Multiply>& result, const Place& tile) {
     constexpr int kSteps = Multiply::kColumns / 32;
     constexpr int kPixels = Result<Multiply>::kPixels;
     static_assert(kPixels == 4, "each of four threads writes one pixel");
@@ -122,17 +122,21 @@ __device__ __forceinline__ void last_conv(const Sources& sources, const Weights&
 #pragma unroll
     for (int i = 0; i < kPixels; ++i)
       if (i == t) {
-        row = result.row + Multiply::row() + Multiply::row_offset(i);
-        column = result.column + Multiply::column() + Multiply::column_offset(i);
+        row = tile.row + Multiply::row() + Multiply::row_offset(i);
+        column = tile.column + Multiply::column() + Multiply::column_offset(i);
         label[0] = label[i], sum[0] = sum[i];
       }
     // Beyond the last tile, the row is outside of the padded image.
     if (row >= labels.rows || column >= labels.columns) return;
-    const int to = (result.image * labels.rows + row) * labels.columns + column;
+    const int to = (tile.image * labels.rows + row) * labels.columns + column;
     labels.labels[to] = label[0];
     if (labels.with_confidence) labels.confidence[to] = 1 / sum[0];
   };
-  convolve<Multiply, kThreads>(sources, weights, rings, [&] { return classify; });
+  convolve<Multiply, kThreads>(sources, weights, rings, [&] {
+    return [&](const Place& tile) {
+      return [&, tile](const Result<Multiply>& result) { classify(result, tile); };
+    };
+  });
 }
 
 }  // namespace mbu

@@ -22,7 +22,6 @@ struct Result {
   static constexpr int kBits = 2 * Multiply::kColumnTiles;
 
   const Multiply& product;
-  int image, row, column;  // of the tile's first pixel; beyond the last tile, row is in no image
   const int* offsets;  // minus the threshold of columns 8 j + e
   const int* counts;   // set bits of each pixel of the slab, where the schedule counts them
 
@@ -51,15 +50,25 @@ struct Result {
     return Schedule::kCountsBits ? 2 * sum + offsets[8 * j + e] - count : sum;
   }
 
-  // The kBits bits of pixel i.
-  __device__ __forceinline__ unsigned bits(int i) const {
-    const int count = window_count(i);
-    unsigned signs = 0;
+  // The kBits bits of every pixel. The pixels take turns, since each shift waits for the one before.
+  __device__ __forceinline__ void bits(unsigned (&bits)[kPixels]) const {
+    int count[kPixels];
+#pragma unroll
+    for (int i = 0; i < kPixels; ++i) count[i] = window_count(i), bits[i] = 0;
 #pragma unroll
     for (int bit = kBits - 1; bit >= 0; --bit)
-      signs = __funnelshift_l(margin(i, bit / 2, bit % 2, count), signs, 1);
-    return ~signs;
+#pragma unroll
+      for (int i = 0; i < kPixels; ++i)
+        bits[i] = __funnelshift_l(margin(i, bit / 2, bit % 2, count[i]), bits[i], 1);
+#pragma unroll
+    for (int i = 0; i < kPixels; ++i) bits[i] = ~bits[i];
   }
+};
+
+// Where a tile lies: image, row and column of its first pixel. Beyond the last tile, the row is in
+// no image.
+struct Place {
+  int image, row, column;
 };
 
 // Writes the lowest kBits bits (8, 16 or 32) of `bits`.

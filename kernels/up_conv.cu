@@ -19,24 +19,27 @@ __device__ __forceinline__ void up_conv(const Sources& sources, const Weights& w
     // A thread's channels are at most 32 and `bytes` at least 8, so they belong to one tap.
     const int channel = blockIdx.y * Multiply::kColumns + Result<Multiply>::first_channel();
     const int tap = channel / (8 * bytes);
-    // Held in a register: a parameter that is read in each round comes late.
-    unsigned char* to_output = output + channel / 8 - tap * bytes;
-    hold_in_register(to_output);
-    return [=, &sources](const Result<Multiply>& result) {
-      const int row = result.row + Multiply::row(), column = result.column + Multiply::column();
-      const int at = (result.image * 2 * sources.height + 2 * row + tap / 2) * 2 * sources.width +
+    // A parameter that is read anew for each tile comes late.
+    unsigned char* all_output = output + channel / 8 - tap * bytes;
+    hold_in_register(all_output);
+    return [=, &sources](const Place& tile) {
+      const int row = tile.row + Multiply::row(), column = tile.column + Multiply::column();
+      const int at = (tile.image * 2 * sources.height + 2 * row + tap / 2) * 2 * sources.width +
                      2 * column + tap % 2;
-      unsigned char* const to = to_output + static_cast<unsigned>(at * bytes);
+      unsigned char* to = all_output + static_cast<unsigned>(at * bytes);
+      hold_in_register(to);
+      return [=, &sources](const Result<Multiply>& result) {
+        unsigned bits[Result<Multiply>::kPixels];
+        result.bits(bits);
 #pragma unroll
-      for (int i = 0; i < Result<Multiply>::kPixels; ++i) {
-        const unsigned bits = result.bits(i);
-        if (row + Multiply::row_offset(i) < sources.height &&
-            column + Multiply::column_offset(i) < sources.width)
-          store_bits<Result<Multiply>::kBits>(
-              to + (Multiply::row_offset(i) * 4 * sources.width + 2 * Multiply::column_offset(i)) *
-                       bytes,
-              bits);
-      }
+        for (int i = 0; i < Result<Multiply>::kPixels; ++i)
+          if (row + Multiply::row_offset(i) < sources.height &&
+              column + Multiply::column_offset(i) < sources.width)
+            store_bits<Result<Multiply>::kBits>(
+                to + (Multiply::row_offset(i) * 4 * sources.width + 2 * Multiply::column_offset(i)) *
+                         bytes,
+                bits[i]);
+      };
     };
   });
 }
