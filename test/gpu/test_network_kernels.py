@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every launch of a network, alone, against NumPy on the very bits that it read."""
 
+import dataclasses
+
 import pytest
 
 from mbu_ros.model.random import random_model
@@ -56,3 +58,21 @@ def test_network_of_many_tiles(run, limits, instruction):
         width=64, depth=2, classes=11, input_size=(512, 640), seed=3, plan=plan_of(2, 64, 2, 11)
     )
     check_launches(run, limits, model, 1, instruction)
+
+
+@pytest.mark.parametrize('planes', [2, 1])
+@pytest.mark.parametrize('width', [32, 64, 96])
+@pytest.mark.parametrize(
+    'multiprocessors, shared', [(1, 65536), (2, 101376), (16, 166912), (8, 232448)]
+)
+def test_network_shared_out_as_on_a_smaller_gpu(
+    run, limits, instruction, planes, width, multiprocessors, shared
+):
+    """Few multiprocessors and little memory: many rounds, and weights that do not stay."""
+    shared = min(shared, limits.shared_per_block)
+    few = dataclasses.replace(limits, multiprocessors=multiprocessors, shared_per_block=shared)
+    model = random_model(
+        width=width, depth=3, classes=9, input_size=(64, 96), seed=width,
+        plan=plan_of(planes, width, 3, 9),
+    )
+    check_launches(run, few, model, 2, instruction)
