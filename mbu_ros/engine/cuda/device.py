@@ -145,7 +145,9 @@ class Device:
                     f'{self.name} is out of memory ({megabytes(free)} of {megabytes(total)} are '
                     'free); stop what else uses it, or use smaller frames'
                 )
-            self.driver.Context.synchronize()
+            # Not the context: another engine's stream may be in the middle of a capture.
+            if self.stream is not None:
+                self.stream.synchronize()
         except self.driver.Error:
             self.lost = (
                 f'{self.name} failed while it ran ({error}), and its context is lost: close this '

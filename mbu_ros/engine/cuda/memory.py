@@ -44,9 +44,10 @@ class Constants:
         self._allocation = device.driver.mem_alloc(self.bytes)
         self.addresses = {name: int(self._allocation) + at for name, at in offsets.items()}
         try:
-            device.driver.memcpy_htod(self._allocation, packed)
-            # The copy may still be on its way, and the engine's stream does not wait for it.
-            device.driver.Context.synchronize()
+            # On the engine's own stream: waiting for the whole context would spoil a capture that
+            # an engine in another thread has going on.
+            device.driver.memcpy_htod_async(self._allocation, packed, device.stream)
+            device.stream.synchronize()
         except device.driver.Error:
             self.free()
             raise

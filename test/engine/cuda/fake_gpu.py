@@ -156,10 +156,6 @@ class FakeGpu:
             def pop():
                 gpu.stack.pop()
 
-            @staticmethod
-            def synchronize():
-                gpu.called('context synchronize')
-
             def detach(self):
                 assert not gpu.stack
                 gpu.retained -= 1
@@ -270,7 +266,6 @@ class FakeGpu:
             init=lambda: gpu.called('init', context=False),
             mem_alloc=Allocation,
             mem_get_info=mem_get_info,
-            memcpy_htod=copy,
             memcpy_htod_async=copy,
             memcpy_dtoh_async=copy,
             pagelocked_empty=pagelocked_empty,
