@@ -51,10 +51,11 @@ def folder_source(
 ) -> Source:
     """A folder of images and, where given, a folder with a label of the same name for each.
 
-    Without a `dataset.json` nobody knows the number of classes: any label value is allowed.
+    Without a `dataset.json` nobody knows the number of classes: any label value is allowed. Images
+    are turned upright if there are no labels, else as `LabelledFile.load` says.
 
     Raises:
-        InputError: no such folder, no image, an image without a label, or an unreadable file.
+        InputError: `pair_files` refuses a folder, or a file is unreadable.
     """
     files = pair_files(Path(images), None if labels is None else Path(labels))[:limit]
     return Source(str(images), _load(files, IGNORE), len(files))

@@ -1,15 +1,18 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
-import zlib
+import logging
+import re
 
 import cv2
 import numpy as np
 import pytest
 
-from mbu_ros.data.files import list_images, read_image, read_label
-from mbu_ros.data.tree import DataTree, pair_files
+from mbu_ros.data.sample import Sample
+from mbu_ros.data.tree import DataTree, pair_files, warn_of_stretching
 from mbu_ros.errors import InputError
+
+from .encoded import exif_of_orientation, jpeg_with_exif
 
 GOOD = {'name': 'tree', 'classes': ['a', 'b'], 'colors': [[1, 2, 3], [4, 5, 6]]}
 
@@ -48,13 +51,33 @@ def test_samples_come_in_the_order_of_their_names(root):
         ({'colors': [[1, 2, 3]]}, '"colors"'),
         ({'colors': [[1, 2, 3], [4, 5]]}, 'colour'),
         ({'colors': [[1, 2, 3], [4, 5, 256]]}, 'colour'),
+        ({'colors': [[1, 2, 3], [4, 5, True]]}, 'colour .*True'),
+        ({'classes': ['a', 'a']}, "'a' more than once"),
         ({'ignore_index': 0}, '"ignore_index" is 0'),
+        ({'name': ''}, '"name" is \'\''),
+        ({'name': '..'}, '"name" is'),
+        ({'name': '.hidden'}, '"name" is'),
+        ({'name': 'a/b'}, '"name" is'),
+        ({'name': 'a\\b'}, '"name" is'),
+        ({'name': 'a\nb'}, '"name" is'),
+        ({'name': '\ud800'}, '"name" is'),
+        ({'name': 'ä' * 101}, '"name" is'),
+        ({'name': None}, '"name" is None'),
     ],
 )
 def test_bad_dataset_json(root, change, text):
     (root / 'dataset.json').write_text(json.dumps({**GOOD, **change}))
     with pytest.raises(InputError, match=text):
         DataTree(root)
+
+
+def test_the_name_is_that_of_the_folder_where_none_is_given(root, monkeypatch):
+    content = {key: value for key, value in GOOD.items() if key != 'name'}
+    (root / 'dataset.json').write_text(json.dumps(content))
+    assert DataTree(root).name == root.name
+    monkeypatch.chdir(root)
+    assert DataTree('.').name == root.name
+    assert DataTree('val/..').name == root.name
 
 
 def test_dataset_json_missing_or_broken(root):
@@ -87,46 +110,77 @@ def test_label_of_another_size(root):
         list(DataTree(root).samples('val'))
 
 
-def test_label_with_an_unknown_class(root):
-    path = root / 'label.png'
-    cv2.imwrite(str(path), np.full((4, 4), 2, np.uint8))
-    with pytest.raises(InputError, match='label value 2 is neither one of the 2 classes'):
-        read_label(path, 2)
-    assert (read_label(path, 3) == 2).all()
+@pytest.mark.parametrize('kind', ['images', 'labels'])
+@pytest.mark.parametrize('name', ['b.PNG', 'b.jpg'])
+def test_two_files_of_one_name(root, kind, name):
+    folder = root / 'val' / kind
+    (folder / name).write_bytes((folder / 'b.png').read_bytes())
+    with pytest.raises(InputError, match=f'{kind}: both .*b.png.*; remove') as caught:
+        DataTree(root).files('val')
+    assert name in str(caught.value)
 
 
-def test_label_in_colours(root):
-    path = root / 'label.png'
-    cv2.imwrite(str(path), np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(InputError, match='one channel'):
-        read_label(path, 2)
+def test_a_label_that_is_no_png_by_its_name(root):
+    folder = root / 'val' / 'labels'
+    (folder / 'b.png').rename(folder / 'b.jpg')
+    (folder / 'c.png').rename(folder / 'c.bmp')
+    with pytest.raises(InputError, match='b.jpg and 1 more labels: labels must be PNG'):
+        DataTree(root).files('val')
 
 
-@pytest.mark.parametrize('content', [b'', b'not an image', b'\x89PNG\r\n\x1a\n' + bytes(20)])
-def test_unreadable_images(tmp_path, content):
-    path = tmp_path / 'image.png'
-    path.write_bytes(content)
-    with pytest.raises(InputError, match='not an image'):
-        read_image(path)
-    with pytest.raises(InputError, match='cannot be read'):
-        read_image(tmp_path / 'missing.png')
-    with pytest.raises(InputError, match='no such folder'):
-        list_images(tmp_path / 'missing')
+def test_labels_without_an_image_are_mentioned_once(root, caplog):
+    for name in ('d.png', 'e.png'):
+        cv2.imwrite(str(root / 'val' / 'labels' / name), np.zeros((6, 8), np.uint8))
+    tree = DataTree(root)
+    with caplog.at_level(logging.WARNING, 'mbu_ros'):
+        assert [file.image.name for file in tree.files('val', 1)] == ['a.png']
+        assert len(list(tree.samples('val'))) == 3
+    (record,) = caplog.records
+    assert 'not used: 2, such as d.png' in record.getMessage()
 
 
-def test_label_of_fewer_than_eight_bits(tmp_path):
-    path = tmp_path / 'label.png'
-    cv2.imwrite(str(path), np.eye(8, dtype=np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
-    with pytest.raises(InputError, match='8 bits per pixel, this PNG has 1'):
-        read_label(path, 2)
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_orientation_marks_are_not_followed_where_there_are_labels(root, orientation):
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:, 32:] = 255
+    files = root / 'val' / 'images' / 'b.jpg', root / 'val' / 'labels' / 'b.png'
+    (root / 'val' / 'images' / 'b.png').unlink()
+    files[0].write_bytes(jpeg_with_exif(image, exif_of_orientation(orientation)))
+    label = (image[..., 0] > 0).astype(np.uint8)
+    cv2.imwrite(str(files[1]), label)
+    (sample,) = (s for s in DataTree(root).samples('val') if s.name == 'b')
+    np.testing.assert_array_equal(sample.image[..., 0] > 127, sample.label == 1)
+    # Where no label could lie wrongly, the picture is shown as viewers show it.
+    (file,) = (f for f in pair_files(root / 'val' / 'images', None) if f.image.stem == 'b')
+    turns = {3: 2, 6: 3}[orientation]
+    turned = file.load(2).image[..., 0] > 127
+    np.testing.assert_array_equal(turned, np.rot90(label, turns) == 1)
 
 
-def test_an_image_that_claims_to_be_enormous(tmp_path):
-    path = tmp_path / 'image.png'
-    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
-    content = bytearray(path.read_bytes())
-    content[16:24] = (40000).to_bytes(4, 'big') * 2
-    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, 'big')
-    path.write_bytes(content)
-    with pytest.raises(InputError, match='cannot be decoded|not an image'):
-        read_image(path)
+def test_a_label_drawn_on_a_turned_image(root):
+    (root / 'val' / 'images' / 'b.png').unlink()
+    exif = exif_of_orientation(6)
+    jpeg = jpeg_with_exif(np.zeros((6, 8, 3), np.uint8), exif)
+    (root / 'val' / 'images' / 'b.jpg').write_bytes(jpeg)
+    cv2.imwrite(str(root / 'val' / 'labels' / 'b.png'), np.zeros((8, 6), np.uint8))
+    with pytest.raises(InputError, match='label is 6x8 but its image 8x6.*orientation marks'):
+        list(DataTree(root).samples('val'))
+
+
+@pytest.mark.parametrize(
+    ('sizes', 'text'),
+    [
+        ([(48, 64), (96, 128), (240, 322)], None),  # 322 of 320 is below one percent
+        ([(48, 64), (64, 48), (64, 64)], 'boxes: 2 of 3 frames .* 64x48 .*such as frame1 of 48x64'),
+    ],
+)
+def test_stretched_frames_are_mentioned_once(caplog, sizes, text):
+    samples = [
+        Sample(f'frame{index}', np.zeros((*size, 3), np.uint8)) for index, size in enumerate(sizes)
+    ]
+    with caplog.at_level(logging.WARNING, 'mbu_ros'):
+        assert list(warn_of_stretching(samples, (48, 64), 'boxes')) == samples
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == (text is not None)
+    if text:
+        assert re.search(text, messages[0])
