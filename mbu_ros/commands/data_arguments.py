@@ -50,15 +50,19 @@ def require_torch() -> None:
         )
 
 
-def load_val(args: argparse.Namespace, size: tuple[int, int]) -> Split:
-    """The val split alone of the data that the arguments name, at (height, width)."""
+def load_val(
+    args: argparse.Namespace, size: tuple[int, int], eval_split: str = 'val'
+) -> Split:
+    """The split to evaluate on alone, of the data that the arguments name, at (height, width)."""
     if args.data:
-        return load_split(DataTree(args.data), 'val', size)
-    return render_split('val', args.val_scenes, size, args.scene_seed)
+        return load_split(DataTree(args.data), eval_split, size)
+    return render_split(eval_split, args.val_scenes, size, args.scene_seed)
 
 
-def load_data(args: argparse.Namespace) -> TrainingData:
+def load_data(args: argparse.Namespace, eval_split: str = 'val') -> TrainingData:
     """The data that the arguments name."""
     if args.data:
-        return load_tree(args.data, args.size)
-    return render_scenes(args.scenes, args.val_scenes, args.size or (240, 320), args.scene_seed)
+        return load_tree(args.data, args.size, eval_split)
+    return render_scenes(
+        args.scenes, args.val_scenes, args.size or (240, 320), args.scene_seed, eval_split
+    )

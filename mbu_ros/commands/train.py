@@ -1,15 +1,20 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Train a model: a float teacher, then binary activations, then masked binary weights."""
+"""Train float and quantised networks from scratch on the same data, and print their table.
+
+Under `torchrun --nproc-per-node N -m mbu_ros.cli train ...` on N GPUs at once.
+"""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -17,77 +22,172 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from mbu_ros.commands.arguments import DefaultsFormatter
 from mbu_ros.commands.data_arguments import add_data_arguments, load_data, require_torch
 from mbu_ros.errors import InputError
-from mbu_ros.model.file import save_model
+
+if TYPE_CHECKING:
+    from mbu_ros.training.datasets import TrainingData
+    from mbu_ros.training.distributed import Ranks
+    from mbu_ros.training.recipe import Settings
+    from mbu_ros.training.run import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this subcommand's arguments."""
     parser.formatter_class = DefaultsFormatter
     add_data_arguments(parser, required=True)
-    parser.add_argument('--out', type=Path, required=True, help='folder for checkpoint and model')
-    parser.add_argument('--name', help='name of the model (default: that of the data)')
     parser.add_argument(
-        '--minutes', type=float, default=10.0, help='time budget of the training steps'
+        '--eval-split',
+        choices=('val', 'test'),
+        default='val',
+        help='the split to evaluate on; --val-scenes counts its scenes',
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder of the run')
+    parser.add_argument('--name', help='name of the models (default: that of the data)')
+    parser.add_argument(
+        '--recipe',
+        default='standard',
+        help="how to train: 'standard', or 'quick' for a first result within minutes",
+    )
+    parser.add_argument(
+        '--set',
+        metavar='KEY=VALUE',
+        action='append',
+        dest='values',
+        help='change one value of the recipe; may be given again (an unknown key: lists them)',
+    )
+    parser.add_argument(
+        '--networks',
+        metavar='NAMES',
+        help='which networks to train, separated by commas (default: float, float_longer, masked, '
+        'chosen, binary)',
+    )
+    parser.add_argument(
+        '--minutes',
+        type=float,
+        default=10.0,
+        help='time of the training steps of all networks together; compiling and evaluation come '
+        'on top',
+    )
+    parser.add_argument(
+        '--budget',
+        type=float,
+        default=1.5,
+        help="operations that the network 'chosen' may have, over those of 'binary'",
     )
     parser.add_argument('--width', type=int, default=16, help='channels of the first level')
     parser.add_argument('--depth', type=int, default=4, help='number of poolings')
+    parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(
-        '--masked',
-        default='all',
-        help="layers with weights of 0, and so two planes: 'all', 'none' or patterns such as "
-        "'encoder.*,up.0'",
-    )
-    parser.add_argument('--batch', type=int, default=8, help='frames per step')
-    parser.add_argument(
-        '--learning-rate', type=float, default=1e-3, metavar='RATE', help='at the start of a stage'
+        '--learning-rate',
+        metavar='RATE',
+        help='at the start of a stage, short for --set learning_rate=',
     )
     parser.add_argument('--seed', type=int, default=0, help='of weights, order and augmentation')
     parser.add_argument(
         '--device', choices=('auto', 'cuda', 'cpu'), default='auto', help='auto: cuda if there'
     )
     parser.add_argument(
-        '--resume', action='store_true', help='go on from the checkpoint in --out, if there is one'
+        '--resume', action='store_true', help='go on with the run in --out, if there is one'
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train and write OUT/checkpoint.pt and OUT/NAME.safetensors; returns 0."""
+    """Train, print the table and where everything is; returns 0."""
     require_torch()
-    import torch
+    from mbu_ros.training.distributed import open_ranks
 
-    from mbu_ros.training.recipe import STAGES, Settings
-    from mbu_ros.training.restore import restore
-    from mbu_ros.training.train import Trainer
+    device = _device(args.device)
+    with open_ranks(device) as ranks:
+        if not ranks.first:
+            logging.getLogger('mbu_ros').setLevel(logging.ERROR)  # rank 0 gives the same warnings
+        settings = ranks.from_first(lambda: _settings(args))
+        console = Console(highlight=False, quiet=not ranks.first)
+        with console.status('loading data'):
+            data = ranks.from_first(lambda: load_data(args, args.eval_split))
+        processes = '' if ranks.count == 1 else f' with {ranks.count} processes'
+        console.print(
+            f'{data.name}: {len(data.train)} frames to train on, {len(data.val)} of '
+            f'{data.eval_split} to evaluate, '
+            f'{data.train.images.shape[2]}x{data.train.images.shape[1]}; on {device}{processes}',
+            markup=False,
+            soft_wrap=True,
+        )
+        trained = _open_run(args, settings, data, ranks)
+        for name in data.absent_classes:
+            console.print(
+                f'warning: the class {name!r} never occurs in the train split; no network will '
+                'learn it',
+                markup=False,
+                soft_wrap=True,
+            )
+        _train(trained, data, ranks, console)
+        if ranks.first:
+            _show(trained, console)
+    return 0
 
-    settings = Settings(
+
+def _settings(args: argparse.Namespace) -> Settings:
+    from mbu_ros.training.networks import NETWORKS
+    from mbu_ros.training.recipe import RECIPES, Settings
+
+    if args.recipe not in RECIPES:
+        raise InputError(
+            f'no recipe {args.recipe!r}; choose one of: '
+            + '; '.join(f'{name}, {recipe.description}' for name, recipe in RECIPES.items())
+        )
+    values = list(args.values or ())
+    if args.batch is not None:
+        values.append(f'batch={args.batch}')
+    if args.learning_rate is not None:
+        values.append(f'learning_rate={args.learning_rate}')
+    networks = tuple(NETWORKS) if args.networks is None else tuple(args.networks.split(','))
+    return Settings(
+        recipe=RECIPES[args.recipe].with_values(values),
         width=args.width,
         depth=args.depth,
-        masked=args.masked,
         minutes=args.minutes,
-        batch=args.batch,
-        learning_rate=args.learning_rate,
         seed=args.seed,
+        networks=tuple(name.strip() for name in networks),
+        budget=args.budget,
     )
-    checkpoint = args.out / 'checkpoint.pt'
-    if checkpoint.exists() and not args.resume:
-        raise InputError(
-            f'{checkpoint} exists; add --resume to go on from it, or choose another --out'
-        )
-    device = args.device
-    if device == 'auto':
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    elif device == 'cuda' and not torch.cuda.is_available():
-        raise InputError('--device cuda: PyTorch sees no GPU here; use --device cpu')
 
-    console = Console(highlight=False)
-    with console.status('loading data'):
-        data = load_data(args)
-    console.print(
-        f'{data.name}: {len(data.train)} frames to train on, {len(data.val)} to validate, '
-        f'{data.train.images.shape[2]}x{data.train.images.shape[1]}; on {device}',
-        markup=False,
-    )
-    trainer = Trainer(data, settings, args.out, device=device, resume=args.resume)
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise InputError('--device cuda: PyTorch sees no GPU here; use --device cpu')
+    return name
+
+
+def _open_run(
+    args: argparse.Namespace, settings: Settings, data: TrainingData, ranks: Ranks
+) -> Run:
+    """The run in --out, begun by rank 0 where there is none."""
+    from mbu_ros.training.all_networks import check_batch
+    from mbu_ros.training.run import RUN_FILE, Run, describe
+
+    def begin() -> None:
+        check_batch(data, settings, ranks.count)
+        identity = describe(data, ranks.device.type, ranks.count)
+        if not (args.out / RUN_FILE).exists():
+            Run.create(args.out, args.name or data.name, settings, identity)
+        elif args.resume:
+            Run(args.out).check_same(settings, identity)
+        else:
+            raise InputError(
+                f'{args.out} has a run already; add --resume to go on with it, or choose another '
+                '--out'
+            )
+
+    ranks.from_first(begin)
+    return Run(args.out)
+
+
+def _train(trained: Run, data: TrainingData, ranks: Ranks, console: Console) -> None:
+    from mbu_ros.training.all_networks import AllNetworks, Listener
+
     columns = (
         TextColumn('{task.description}'),
         BarColumn(),
@@ -95,34 +195,54 @@ def run(args: argparse.Namespace) -> int:
         TimeRemainingColumn(),
         TextColumn('{task.fields[loss]}'),
     )
-    with _explained(checkpoint), Progress(*columns, console=console) as bars:
-        tasks = {
-            stage.name: bars.add_task(
-                stage.name, total=1.0, completed=index < trainer.progress.stage, loss=''
+    split = data.eval_split
+    with _explained(trained, ranks), Progress(*columns, console=console) as bars:
+        tasks = {}
+
+        def step(network: str, stage: str, share: float, loss: float) -> None:
+            name = network if stage == 'float' else f'{network}, {stage}'
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=1.0, loss='')
+            bars.update(
+                tasks[name], completed=share, loss='' if math.isnan(loss) else f'loss {loss:.3f}'
             )
-            for index, stage in enumerate(STAGES)
-        }
-        trainer.run(
-            lambda name, progress, loss: bars.update(
-                tasks[name], completed=progress, loss='' if math.isnan(loss) else f'loss {loss:.3f}'
-            ),
-            lambda name, miou: console.print(
-                f'val mIoU after {name}: {miou:.4f} ({trainer.progress.steps} steps)'
-            ),
-        )
-    _, model = restore(checkpoint, args.name)
-    path = args.out / f'{model.name}.safetensors'
-    save_model(model, path)
-    print(f'wrote {path}')
-    return 0
+
+        def ended(network: str) -> None:
+            result = trained.results[network]
+            figures = [f'{network}: {split} mIoU {result["miou"]:.4f}']
+            if result['agreement'] is not None:
+                figures.append(
+                    f'trained and integer network agree on {100 * result["agreement"]:.4f}% of '
+                    'pixels'
+                )
+            rate = result['images_per_second']
+            figures.append(f'{result["steps"]} steps' + (f', {rate:.0f} images/s' if rate else ''))
+            console.print('; '.join(figures), markup=False, soft_wrap=True)
+
+        def say(text: str) -> None:
+            console.print(text, markup=False, soft_wrap=True)
+
+        listener = Listener(say, step, ended)
+        AllNetworks(trained, data, ranks, listener).train()
+
+
+def _show(trained: Run, console: Console) -> None:
+    from mbu_ros.training.records import run_table
+    from mbu_ros.training.table_text import print_table
+
+    print_table(run_table(trained), console)
+    written = ['table.md', 'table.json', 'curves.png', 'samples.png']
+    written += [path.name for path in sorted(trained.folder.glob('*.safetensors'))]
+    there = [name for name in written if (trained.folder / name).exists()]
+    console.print(f'in {trained.folder}: {", ".join(there)}', markup=False, soft_wrap=True)
 
 
 @contextmanager
-def _explained(checkpoint: Path) -> Iterator[None]:
+def _explained(trained: Run, ranks: Ranks) -> Iterator[None]:
     """Say on Ctrl-C how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        if checkpoint.exists():
-            print(f'{checkpoint} is kept: go on with --resume', file=sys.stderr)
+        if ranks.first:
+            print(f'{trained.folder} is kept: go on with --resume', file=sys.stderr)
         raise

@@ -11,25 +11,44 @@ MASK_THRESHOLD = 0.7
 """A masked weight is 0 where it is smaller than this times its output channel's mean size."""
 
 
+def _quadratic(x: Tensor) -> Tensor:
+    """2 - 2|x| on [-1, 1]: Bi-Real Net (Liu et al. 2018, arXiv 1808.00278)."""
+    return (2 - 2 * x.abs()).clamp(min=0)
+
+
+def _clip(x: Tensor) -> Tensor:
+    """1 on [-1, 1]: Binarized Neural Networks (Hubara et al. 2016, arXiv 1602.02830)."""
+    return (x.abs() <= 1).to(x.dtype)
+
+
+def _tanh(x: Tensor) -> Tensor:
+    """Derivative of tanh(2 x): the shape of IR-Net's estimator (Qin et al. 2020, arXiv 1909.10788).
+
+    IR-Net narrows it while it trains; here it stays as it is.
+    """
+    return 2 - 2 * torch.tanh(2 * x).square()
+
+
+ACTIVATION_GRADIENTS = {'quadratic': _quadratic, 'clip': _clip, 'tanh': _tanh}
+"""What stands in for the derivative of the sign, by name."""
+
+
 class _Sign(torch.autograd.Function):
     @staticmethod
-    def forward(context, x: Tensor) -> Tensor:
+    def forward(context, x: Tensor, gradient: str) -> Tensor:
         context.save_for_backward(x)
-        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+        context.gradient = gradient
+        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
     @staticmethod
-    def backward(context, gradient: Tensor) -> Tensor:
+    def backward(context, gradient: Tensor) -> tuple[Tensor, None]:
         (x,) = context.saved_tensors
-        return gradient * (2 - 2 * x.abs()).clamp_(min=0)
+        return gradient * ACTIVATION_GRADIENTS[context.gradient](x), None
 
 
-def sign(x: Tensor) -> Tensor:
-    """Sign with sign(0) = +1, and the gradient 2 - 2|x| on [-1, 1], 0 outside.
-
-    That gradient is of the piecewise quadratic approximation of Liu et al. 2018 (Bi-Real Net,
-    arXiv 1808.00278).
-    """
-    return _Sign.apply(x)
+def sign(x: Tensor, gradient: str = 'quadratic') -> Tensor:
+    """Sign with sign(0) = +1, and one of `ACTIVATION_GRADIENTS`, all of them 0 far from 0."""
+    return _Sign.apply(x, gradient)
 
 
 def _latent(weight: Tensor, channel_axis: int) -> Tensor:
@@ -39,24 +58,48 @@ def _latent(weight: Tensor, channel_axis: int) -> Tensor:
     return (weight / (2 * size)).clamp(-1, 1)
 
 
-def binarize(weight: Tensor, channel_axis: int = 0) -> Tensor:
-    """Weights of any shape to -1 and +1; the gradient is that of the clamped latent weight."""
+def _straight_through(latent: Tensor, hard: Tensor, blend: Tensor | None) -> Tensor:
+    """The hard weight, or (1 - blend) latent + blend hard, with the latent weight's gradient."""
+    value = hard if blend is None else torch.lerp(latent.detach(), hard, blend)
+    # The difference is exactly 0, so the weights are exactly integers.
+    return value + (latent - latent.detach())
+
+
+def binarize(weight: Tensor, channel_axis: int = 0, *, blend: Tensor | None = None) -> Tensor:
+    """Weights of any shape to -1 and +1; the gradient is that of the clamped latent weight.
+
+    Args:
+        weight: any shape.
+        channel_axis: of the output channels.
+        blend: 0 to 1, on the weight's device: how much of the way from the latent to the
+            quantised weight to go; all of it where None.
+    """
     latent = _latent(weight, channel_axis)
     hard = torch.where(latent >= 0, 1.0, -1.0).to(weight.dtype)
-    return latent + (hard - latent).detach()
+    return _straight_through(latent, hard, blend)
 
 
-def mask_binarize(weight: Tensor, channel_axis: int = 0) -> Tensor:
+def mask_binarize(
+    weight: Tensor,
+    channel_axis: int = 0,
+    threshold: float = MASK_THRESHOLD,
+    *,
+    blend: Tensor | None = None,
+) -> Tensor:
     """Weights to -1, 0 and +1, the masked binary weights of MBU-Net (arXiv 2601.11660).
 
-    0 where |w| < 0.7 mean|w| of its output channel (the threshold of ternary weight networks, Li et
-    al. 2016, arXiv 1605.04711); the gradient is that of the clamped latent weight.
+    0 where |w| < threshold mean|w| of its output channel (0.7 is the threshold of ternary weight
+    networks, Li et al. 2016, arXiv 1605.04711); the gradient is that of the clamped latent weight.
+
+    Args:
+        weight, channel_axis, blend: see `binarize`.
+        threshold: 0 to 2.
     """
     latent = _latent(weight, channel_axis)
     # The latent weight is |w| over twice the mean, hence half the threshold.
-    kept = latent.abs() >= MASK_THRESHOLD / 2
+    kept = latent.abs() >= threshold / 2
     hard = torch.where(kept, latent.sign(), 0.0).to(weight.dtype)
-    return latent + (hard - latent).detach()
+    return _straight_through(latent, hard, blend)
 
 
 def quantize_int8(weight: Tensor, channel_axis: int | None = None) -> tuple[Tensor, Tensor]:
@@ -77,4 +120,4 @@ def quantize_int8(weight: Tensor, channel_axis: int | None = None) -> tuple[Tens
         size = detached.amax(dim=axes, keepdim=True)
     scale = size.clamp_min(1e-12) / 127
     scaled = weight / scale
-    return scaled + (scaled.round() - scaled).detach(), scale
+    return scaled.detach().round() + (scaled - scaled.detach()), scale

@@ -16,7 +16,13 @@ from torch.nn import functional
 
 from mbu_ros.model.structure import FIRST, HEAD, UP, LayerShape, layer_shapes, padded_size
 from mbu_ros.network.masking import MaskPlan
-from mbu_ros.network.quantize import binarize, mask_binarize, quantize_int8, sign
+from mbu_ros.network.quantize import (
+    MASK_THRESHOLD,
+    binarize,
+    mask_binarize,
+    quantize_int8,
+    sign,
+)
 
 INPUT_SCALE = 1 / 64
 """Bytes less their mean, times this, have about unit size."""
@@ -40,6 +46,8 @@ class Layer(nn.Module):
         shape: its place in the network.
         precision: see `Precision`.
         planes: 1 or 2, used when quantised.
+        mask_threshold: of its weights of 0, used with two planes; see `quantize.mask_binarize`.
+        activation_gradient: of its sign; a key of `quantize.ACTIVATION_GRADIENTS`.
     """
 
     def __init__(self, shape: LayerShape) -> None:
@@ -47,6 +55,8 @@ class Layer(nn.Module):
         self.shape = shape
         self.precision = Precision.FLOAT
         self.planes = 2
+        self.mask_threshold = MASK_THRESHOLD
+        self.activation_gradient = 'quadratic'
         inputs, outputs = sum(shape.in_channels), shape.out_channels
         # Transposed convolutions hold their weights with the input channel first.
         size = (inputs, outputs, 2, 2) if shape.kind == UP else (outputs, inputs, 3, 3)
@@ -59,28 +69,43 @@ class Layer(nn.Module):
         """Axis of the output channel in `weight`."""
         return 1 if self.shape.kind == UP else 0
 
-    def quantized_weight(self) -> Tensor:
-        """The weight as it is deployed: -1, 0 and +1, of `weight`'s shape."""
-        quantizer = mask_binarize if self.planes == 2 else binarize
-        return quantizer(self.weight, self.channel_axis)
+    def quantized_weight(self, blend: Tensor | None = None) -> Tensor:
+        """The weight as it is deployed: -1, 0 and +1, of `weight`'s shape.
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, in, H, W] to [N, out, H, W], or [N, out, 2H, 2W] for an up-convolution."""
-        binary = self.precision is not Precision.FLOAT
+        Args:
+            blend: 0 to 1 in training: how far from the latent to that weight; see `binarize`.
+        """
+        if self.planes == 2:
+            return mask_binarize(self.weight, self.channel_axis, self.mask_threshold, blend=blend)
+        return binarize(self.weight, self.channel_axis, blend=blend)
+
+    def forward(self, x: Tensor, blend: Tensor | None = None) -> Tensor:
+        """[N, in, H, W] to activations [N, out, H, W], or [N, out, 2H, 2W] of an up-convolution.
+
+        `blend` is for `quantized_weight`.
+        """
+        return self.activate(self.features(x, blend))
+
+    def features(self, x: Tensor, blend: Tensor | None = None) -> Tensor:
+        """What `activate` makes activations of: the batch norm's output, of their shape."""
         if self.shape.kind == FIRST:
-            x = self._first(x)
-        else:
-            weight = (
-                self.quantized_weight() if self.precision is Precision.QUANTIZED else self.weight
-            )
-            if self.shape.kind == UP:
-                x = functional.conv_transpose2d(x, weight, stride=2)
-            elif binary:  # the border is -1, which is the bit 0
-                x = functional.conv2d(functional.pad(x, (1, 1, 1, 1), value=-1.0), weight)
-            else:
-                x = functional.conv2d(x, weight, padding=1)
-        x = self.norm(x)
-        return sign(x) if binary else functional.relu(x)
+            return self.norm(self._first(x))
+        weight = self.weight
+        if self.precision is Precision.QUANTIZED:
+            weight = self.quantized_weight(blend)
+        if self.shape.kind == UP:
+            x = functional.conv_transpose2d(x, weight, stride=2)
+        elif self.precision is Precision.FLOAT:
+            x = functional.conv2d(x, weight, padding=1)
+        else:  # the border is -1, which is the bit 0
+            x = functional.conv2d(functional.pad(x, (1, 1, 1, 1), value=-1.0), weight)
+        return self.norm(x)
+
+    def activate(self, features: Tensor) -> Tensor:
+        """-1 and +1, or ReLU where nothing is quantised."""
+        if self.precision is Precision.FLOAT:
+            return functional.relu(features)
+        return sign(features, self.activation_gradient)
 
     def _first(self, x: Tensor) -> Tensor:
         if self.precision is Precision.FLOAT:
@@ -124,7 +149,12 @@ class UNet(nn.Module):
 
     Attributes:
         shapes: its layers, the head included, in running order.
+        blending: whether quantised weights are blended with the latent ones, in training only.
+        blend: how much of the quantised weight is in them, a tensor from 0 to 1; see
+            `quantize.binarize`. A tensor, so that a compiled network follows when it changes.
     """
+
+    blend: Tensor
 
     def __init__(self, width: int, depth: int, classes: int) -> None:
         super().__init__()
@@ -135,6 +165,8 @@ class UNet(nn.Module):
             {_key(s.name): Layer(s) for s in self.shapes if s.kind != HEAD}
         )
         self.head = Head(self.shapes[-1])
+        self.blending = False
+        self.register_buffer('blend', torch.ones(()), persistent=False)
 
     def layer(self, name: str) -> Layer:
         """The layer called `name` in `shapes`."""
@@ -149,33 +181,56 @@ class UNet(nn.Module):
         self.head.precision = precision
         return self
 
+    def set_quantizers(
+        self, *, mask_threshold: float | None = None, activation_gradient: str | None = None
+    ) -> UNet:
+        """Set these attributes of all layers; see `Layer`. None leaves one as it is."""
+        for layer in self.layers.values():
+            if mask_threshold is not None:
+                layer.mask_threshold = mask_threshold
+            if activation_gradient is not None:
+                layer.activation_gradient = activation_gradient
+        return self
+
     @property
     def plan(self) -> MaskPlan:
         """Planes per binary layer."""
         return {s.name: self.layer(s.name).planes for s in self.shapes if s.is_binary}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, features: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
         """Logits of images.
 
         Args:
             x: float [N, 3, H, W], RGB bytes less the data's mean (not scaled), any H and W. It is
                 padded with 0, the mean, at the bottom and right to multiples of 2**depth.
+            features: whether to return what each batch norm gives, too.
 
         Returns:
-            float [N, classes, H, W].
+            float [N, classes, H, W]; with `features` also a list of [N, channels, height, width] of
+            the padded size over 2**level, one of each layer but the head, in running order.
         """
         height, width = x.shape[-2:]
         rows, columns = padded_size(height, width, self.depth)
         x = functional.pad(x, (0, columns - width, 0, rows - height))
+        blend = self.blend if self.blending else None
         skips: list[Tensor] = []
+        seen: list[Tensor] = []
         for shape in self.shapes[:-1]:
             if shape.reads_pooled:
                 skips.append(x)
                 x = functional.max_pool2d(x, 2)
             elif len(shape.in_channels) == 2:
                 x = torch.cat([skips.pop(), x], dim=1)
-            x = self.layer(shape.name)(x)
-        return self.head(x)[..., :height, :width]
+            layer = self.layer(shape.name)
+            if features:
+                seen.append(layer.features(x, blend))
+                x = layer.activate(seen[-1])
+            else:
+                x = layer(x, blend)
+        logits = self.head(x)[..., :height, :width]
+        return (logits, seen) if features else logits
 
 
 def _key(name: str) -> str:

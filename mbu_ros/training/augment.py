@@ -1,24 +1,24 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random zoom, shift, flip and light, on whole batches on the GPU."""
+"""Random zoom, turn, shift, flip, light and colour, on whole batches on the device; and mixup.
+
+Nothing here waits for the device.
+"""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mbu_ros.data.sample import IGNORE
-
-ZOOM = (0.75, 1.6)
-BRIGHTNESS = 0.15
-"""Largest change of brightness, as a share of 255."""
-CONTRAST = 0.25
-"""Largest change of the logarithm of contrast."""
+from mbu_ros.training.recipe import Recipe
 
 
 def augment(
-    images: Tensor, labels: Tensor, mean: Tensor, generator: torch.Generator
+    images: Tensor, labels: Tensor, mean: Tensor, recipe: Recipe, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Draw one random view of each frame, of the frames' own size.
 
@@ -26,6 +26,7 @@ def augment(
         images: uint8 [N, 3, H, W].
         labels: uint8 [N, H, W].
         mean: float [1, 3, 1, 1], 0 to 255.
+        recipe: how far views may differ.
         generator: on the images' device.
 
     Returns:
@@ -34,18 +35,11 @@ def augment(
     """
     count, device = len(images), images.device
 
-    def uniform(low: float, high: float) -> Tensor:
-        return torch.empty(count, device=device).uniform_(low, high, generator=generator)
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        drawn = torch.empty(count, *shape, device=device)
+        return drawn.uniform_(low, high, generator=generator)
 
-    zoom = torch.exp(uniform(*(torch.tensor(ZOOM).log().tolist())))
-    flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    # The view covers 1 / zoom of the frame; it moves within the frame, or the frame within it.
-    room = (1 - 1 / zoom).abs()
-    theta = torch.zeros(count, 2, 3, device=device)
-    theta[:, 0, 0] = flip / zoom
-    theta[:, 1, 1] = 1 / zoom
-    theta[:, 0, 2] = room * uniform(-1, 1)
-    theta[:, 1, 2] = room * uniform(-1, 1)
+    theta = _views(uniform, recipe, images.shape[2] / images.shape[3])
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
 
     centered = images.float() - mean
@@ -57,8 +51,49 @@ def augment(
     shifted = (labels.float() - IGNORE).unsqueeze(1)
     sampled = functional.grid_sample(shifted, grid, mode='nearest', align_corners=False)
 
-    gain = torch.exp(uniform(-CONTRAST, CONTRAST)).reshape(-1, 1, 1, 1)
-    offset = (255 * uniform(-BRIGHTNESS, BRIGHTNESS)).reshape(-1, 1, 1, 1)
+    gain = torch.exp(uniform(-recipe.contrast, recipe.contrast, 1, 1, 1))
+    offset = 255 * uniform(-recipe.brightness, recipe.brightness, 1, 1, 1)
+    color = torch.exp(uniform(-recipe.color, recipe.color, 3, 1, 1))
     inside = (grid.abs().amax(dim=-1) <= 1).unsqueeze(1)
-    lit = (views * gain + offset + mean).clamp(0, 255).round() - mean
+    lit = ((views * gain + offset + mean) * color).clamp(0, 255).round() - mean
     return lit * inside, (sampled.squeeze(1) + IGNORE).round().long()
+
+
+def _views(uniform, recipe: Recipe, aspect: float) -> Tensor:
+    """Affine maps [N, 2, 3] from places in the view to places in the frame, as `affine_grid` wants.
+
+    `aspect` is height over width: coordinates run from -1 to 1 along both sides.
+    """
+    zoom = torch.exp(uniform(math.log(recipe.zoom_min), math.log(recipe.zoom_max)))
+    flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    turn = math.radians(recipe.rotation)
+    angle = uniform(-turn, turn)
+    # The view covers 1 / zoom of the frame; it moves within the frame, or the frame within it.
+    room = (1 - 1 / zoom).abs()
+    rows = (
+        (flip * angle.cos() / zoom, -angle.sin() / zoom * aspect, room * uniform(-1, 1)),
+        (flip * angle.sin() / zoom / aspect, angle.cos() / zoom, room * uniform(-1, 1)),
+    )
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=1)
+
+
+def mix(
+    images: Tensor, probability: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Mixup (Zhang et al. 2018, arXiv 1710.09412) of frames with the next one of the batch.
+
+    The share is uniform, as Beyer et al. 2022 (arXiv 2106.05237) have it for distillation: there
+    the teacher sees the mixed frames too, and the labels are mixed in the loss.
+
+    Args:
+        images: float [N, 3, H, W], whole numbers.
+        probability: that a frame is mixed.
+        generator: on the images' device.
+
+    Returns:
+        Mixed frames, whole numbers, and the share [N] of each that is its own, in [0, 1].
+    """
+    draws = torch.rand(2, len(images), device=images.device, generator=generator)
+    own = torch.where(draws[0] < probability, draws[1], 1.0)
+    share = own.reshape(-1, 1, 1, 1)
+    return torch.lerp(images.roll(1, 0), images, share).round(), own

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,7 @@ import torch
 from mbu_ros.errors import InputError
 from mbu_ros.replacing import replacing
 
-VERSION = 1
-KEYS = {
-    *('settings', 'progress', 'network'),
-    *('data', 'source', 'classes', 'colors', 'input_size', 'mean'),
-}
-"""What every checkpoint holds."""
+VERSION = 2
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -30,8 +26,12 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, keys: Collection[str]) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
+
+    Args:
+        path: the file.
+        keys: what it must hold.
 
     Raises:
         InputError: it is missing, damaged or of another version.
@@ -42,8 +42,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f'{path}: no such checkpoint') from error
     # What a damaged file makes of the unpickler has no common kind.
     except Exception as error:
-        raise InputError(f'{path}: damaged or not a checkpoint of `mbu train`') from error
+        raise InputError(
+            f'{path}: damaged or not a checkpoint of `mbu train`; delete it, and its network is '
+            'trained again with --resume'
+        ) from error
     version = content.get('version') if isinstance(content, dict) else None
-    if version != VERSION or not set(content) >= KEYS:
+    if version != VERSION or not set(content) >= set(keys):
         raise InputError(f'{path}: not a checkpoint of this release; train again')
     return content

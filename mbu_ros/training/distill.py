@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mbu_ros.data.sample import IGNORE
+from mbu_ros.training.datasets import count_labels
 
 TEMPERATURE = 2.0
 CLASS_WEIGHT_POWER = 0.4
@@ -19,46 +22,77 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     """(1 / frequency)**0.4 per class, with mean 1 over the labelled pixels; 0 if it never occurs.
 
     Args:
-        labels: uint8 of any shape, 255 where unlabelled.
+        labels: uint8 [N, H, W], 255 where unlabelled.
         classes: number of classes.
 
     Returns:
         float32 [classes].
     """
-    counts = np.bincount(labels.ravel(), minlength=256)[:classes].astype(np.float64)
+    counts = count_labels(labels)[:classes].astype(np.float64)
     share = counts / counts.sum()
     with np.errstate(divide='ignore'):
         weights = np.where(counts > 0, share ** -CLASS_WEIGHT_POWER, 0)
     return (weights / (weights * share).sum()).astype(np.float32)
 
 
-def label_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Weighted cross entropy: logits [N, C, H, W], labels int64 [N, H, W], weights [C]."""
+def label_loss(
+    logits: Tensor, labels: Tensor, weights: Tensor, shares: Tensor | None = None
+) -> Tensor:
+    """Weighted cross entropy, mean over labelled pixels.
+
+    Args:
+        logits: [N, C, H, W].
+        labels: int64 [N, H, W].
+        weights: [C], of the classes.
+        shares: [N], of the frames, which their losses are multiplied by; 1 where None.
+    """
+    if shares is None:
+        total = functional.cross_entropy(
+            logits, labels, weights, ignore_index=IGNORE, reduction='sum'
+        )
+    else:
+        loss = functional.cross_entropy(
+            logits, labels, weights, ignore_index=IGNORE, reduction='none'
+        )
+        total = (loss.sum(dim=(1, 2)) * shares).sum()
     # Not divided by the weights of the pixels present, which would undo them on a one-class crop.
-    total = functional.cross_entropy(
-        logits, labels, weights, ignore_index=IGNORE, reduction='sum'
-    )
     return total / (labels != IGNORE).sum().clamp(min=1)
 
 
-def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL divergence at temperature 2 (Hinton et al. 2015, arXiv 1503.02531), mean over pixels.
+def mixed_label_loss(logits: Tensor, labels: Tensor, weights: Tensor, own: Tensor) -> Tensor:
+    """`label_loss` of frames that `augment.mix` mixed, with the labels of both.
+
+    Args:
+        logits, labels, weights: see `label_loss`; the labels as they were before.
+        own: [N], the share of each frame that is its own.
+    """
+    other = labels.roll(1, 0)
+    return label_loss(logits, labels, weights, own) + label_loss(logits, other, weights, 1 - own)
+
+
+def distillation_loss(
+    student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE
+) -> Tensor:
+    """KL divergence at a temperature (Hinton et al. 2015, arXiv 1503.02531), mean over pixels.
 
     Scaled by the square of the temperature, so that gradients keep their size.
     """
-    log_student = functional.log_softmax(student / TEMPERATURE, dim=1)
-    log_teacher = functional.log_softmax(teacher / TEMPERATURE, dim=1)
+    log_student = functional.log_softmax(student / temperature, dim=1)
+    log_teacher = functional.log_softmax(teacher / temperature, dim=1)
     divergence = functional.kl_div(log_student, log_teacher, reduction='none', log_target=True)
-    return divergence.sum(dim=1).mean() * TEMPERATURE**2
+    return divergence.sum(dim=1).mean() * temperature**2
 
 
-def total_loss(
-    logits: Tensor, labels: Tensor, weights: Tensor, teacher: Tensor | None
-) -> Tensor:
-    """Both together; without the second where there is no teacher."""
-    logits = logits.float()
-    loss = label_loss(logits, labels, weights)
-    if teacher is not None:
-        with torch.autocast(logits.device.type, enabled=False):
-            loss = loss + distillation_loss(logits, teacher.float())
-    return loss
+def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """1 - cosine similarity over channels, mean over pixels and then over layers; 0 to 2.
+
+    Only directions count, since a student of signs can give no lengths.
+
+    Args:
+        student, teacher: [N, channels, height, width] of each layer.
+    """
+    similar = [
+        functional.cosine_similarity(ours.float(), theirs.float(), dim=1).mean()
+        for ours, theirs in zip(student, teacher, strict=True)
+    ]
+    return 1 - torch.stack(similar).mean()

@@ -1,80 +1,259 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run is told: the network, the time and the stages it is spent on."""
+"""What a training run is told: the recipe, and the network, the time and the seed."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
-from mbu_ros.network.unet import Precision
+from mbu_ros.network.quantize import ACTIVATION_GRADIENTS
+from mbu_ros.training.networks import NETWORKS
+
+RANGES = {
+    'float_share': (0.001, 1000),
+    'masked_share': (0.001, 1000),
+    'chosen_share': (0.001, 1000),
+    'batch': (1, 4096),
+    'learning_rate': (1e-8, 10),
+    'float_weight_decay': (0, 10),
+    'averaging': (0, 0.99999),
+    'label_loss': (0, 1000),
+    'logit_loss': (0, 1000),
+    'feature_loss': (0, 1000),
+    'temperature': (0.1, 100),
+    'activation_stage': (0, 0.95),
+    'progressive': (0, 1),
+    'mask_threshold': (0, 1.9),
+    'zoom_min': (0.1, 10),
+    'zoom_max': (0.1, 10),
+    'brightness': (0, 1),
+    'contrast': (0, 3),
+    'color': (0, 1),
+    'rotation': (0, 180),
+    'mixup': (0, 1),
+}
+"""Least and largest value of each number of a recipe."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of training.
+class Recipe:
+    """How networks are trained. Plain values, so that an ablation is one of them changed.
 
     Attributes:
-        name: for people and checkpoints.
-        precision: what is quantised.
-        share: of the whole time.
-        distilled: whether the float teacher guides it.
-        weight_decay: of AdamW; decaying latent weights would only change their step size.
+        name, description: for people.
+        float_share, masked_share, chosen_share: relative times of the networks; those of
+            `float_longer` and `binary` are that of `masked`.
+        batch: frames per step, of all GPUs together.
+        learning_rate: at the start of each stage; it falls to 0 along a cosine.
+        float_weight_decay: of AdamW, for float networks.
+        averaging: decay per step of the weights' exponential moving average, which is the result;
+            0: the last weights are.
+        label_loss, logit_loss, feature_loss: weights of a student's losses: cross entropy with the
+            labels, KL divergence from the teacher's logits, and 1 - cosine similarity with the
+            teacher's batch norm outputs. A network without a teacher has the first alone.
+        temperature: of the KL divergence.
+        activation_stage: share of a student's time with binary activations and float weights.
+        progressive: share of a student's time in which its quantised weights blend in, after that.
+        activation_gradient: what stands in for the derivative of the sign; a key of
+            `network.quantize.ACTIVATION_GRADIENTS`.
+        mask_threshold: a weight is 0 where it is smaller than this times its channel's mean size.
+        zoom_min, zoom_max: of the random views of frames; 1 is as they are.
+        brightness: largest change, as a share of 255.
+        contrast: largest change of its logarithm.
+        color: largest change of the logarithm of each colour's gain.
+        rotation: largest angle, in degrees.
+        mixup: probability that a frame is mixed with another one.
+        compiled: whether to use torch.compile on a GPU, which pays off after some minutes.
     """
 
     name: str
-    precision: Precision
-    share: float
-    distilled: bool
-    weight_decay: float
+    description: str
+    float_share: float = 1.0
+    masked_share: float = 2.5
+    chosen_share: float = 1.0
+    batch: int = 8
+    learning_rate: float = 1e-3
+    float_weight_decay: float = 1e-2
+    averaging: float = 0.999
+    label_loss: float = 1.0
+    logit_loss: float = 1.0
+    feature_loss: float = 0.0
+    temperature: float = 2.0
+    activation_stage: float = 0.3
+    progressive: float = 0.0
+    activation_gradient: str = 'quadratic'
+    mask_threshold: float = 0.7
+    zoom_min: float = 0.75
+    zoom_max: float = 1.6
+    brightness: float = 0.15
+    contrast: float = 0.25
+    color: float = 0.0
+    rotation: float = 0.0
+    mixup: float = 0.0
+    compiled: bool = True
+
+    def __post_init__(self) -> None:
+        for key, (low, high) in RANGES.items():
+            value = getattr(self, key)
+            if not low <= value <= high:  # nor where it is NaN
+                raise InputError(f'{key} is {value}; it must be {low:g} to {high:g}')
+        if self.activation_gradient not in ACTIVATION_GRADIENTS:
+            raise InputError(
+                f'activation_gradient is {self.activation_gradient!r}; it must be one of '
+                f'{", ".join(ACTIVATION_GRADIENTS)}'
+            )
+        if self.zoom_min > self.zoom_max:
+            raise InputError(
+                f'zoom_min is {self.zoom_min}, above zoom_max, which is {self.zoom_max}'
+            )
+        if self.activation_stage + self.progressive > 1:
+            raise InputError(
+                f'activation_stage is {self.activation_stage} and progressive '
+                f'{self.progressive}; both are shares of the same time and must be at most 1 '
+                'together'
+            )
+        if not self.label_loss + self.logit_loss + self.feature_loss:
+            raise InputError(
+                'label_loss, logit_loss and feature_loss are all 0; one must be above it'
+            )
+
+    def with_values(self, assignments: Iterable[str]) -> Recipe:
+        """This recipe with some values changed.
+
+        Args:
+            assignments: 'key=value' each.
+
+        Raises:
+            InputError: a key is unknown, a value is not of its type, or out of its range.
+        """
+        kinds = {key: type(value) for key, value in vars(self).items()}
+        changes: dict[str, Any] = {}
+        for text in assignments:
+            key, separator, value = text.partition('=')
+            if not separator or key not in kinds or key in ('name', 'description'):
+                raise InputError(
+                    f'{text!r} is no setting of a recipe; write KEY=VALUE with one of the keys '
+                    f'{", ".join(k for k in kinds if k not in ("name", "description"))}'
+                )
+            changes[key] = _parse(key, value, kinds[key])
+        return dataclasses.replace(self, **changes)
+
+    def __str__(self) -> str:
+        """Its name, and what differs from the recipe of that name."""
+        base = RECIPES.get(self.name)
+        changed = [
+            f'{key}={value}'
+            for key, value in vars(self).items()
+            if base is not None and value != getattr(base, key)
+        ]
+        return ' '.join([self.name, *changed])
 
 
-STAGES = (
-    Stage('teacher', Precision.FLOAT, 0.22, False, 1e-2),
-    Stage('binary activations', Precision.BINARY_ACTIVATIONS, 0.26, True, 0.0),
-    Stage('masked binary', Precision.QUANTIZED, 0.52, True, 0.0),
-)
-"""Going to bits in steps, guided throughout, loses a point where going at once loses fifteen."""
+def _parse(key: str, text: str, kind: type) -> Any:
+    try:
+        if kind is bool:
+            return {'true': True, 'false': False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError) as error:
+        wanted = {int: 'a whole number', float: 'a number', bool: 'true or false'}[kind]
+        low, high = RANGES.get(key, (None, None))
+        span = '' if low is None else f' from {low:g} to {high:g}'
+        raise InputError(f'{key} is {text!r}; it must be {wanted}{span}') from error
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe('standard', 'for real data, with half an hour or more on a GPU'),
+        Recipe(
+            'quick',
+            'for a first result within minutes: nothing to compile, no averaging',
+            float_share=0.22,
+            masked_share=0.78,
+            chosen_share=0.3,
+            averaging=0.0,
+            activation_stage=1 / 3,
+            compiled=False,
+        ),
+    )
+}
+"""All recipes, by name; the first is the default."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one run; a resumed run must have the same, so a checkpoint carries them.
+    """Settings of one run; a run that is resumed must have the same.
 
     Attributes:
-        width, depth: of the network.
-        masked: see `network.masking.make_plan`.
-        minutes: time for the steps of all stages; evaluation, and taking batch norm's statistics
-            at the end of each, come on top.
-        batch: frames per step.
-        learning_rate: at the start of each stage; it falls to 0 along a cosine.
+        recipe: how to train.
+        width, depth: of the networks.
+        minutes: time for the training steps of all networks. What comes on top: compiling, taking
+            batch norm's statistics, choosing a plan, checkpoints and evaluation.
         seed: of initial weights, order of frames and augmentation.
+        networks: which of `networks.NETWORKS` to train, in that order.
+        budget: operations that the chosen plan may have, over the all-binary network's.
     """
 
+    recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))
     width: int = 16
     depth: int = 4
-    masked: str = 'all'
     minutes: float = 10.0
-    batch: int = 8
-    learning_rate: float = 1e-3
     seed: int = 0
+    networks: tuple[str, ...] = tuple(NETWORKS)
+    budget: float = 1.5
 
     def __post_init__(self) -> None:
         for name, low, high in (
             ('width', 1, MAX_WIDTH),
             ('depth', 1, MAX_DEPTH),
-            ('batch', 1, 4096),
             ('seed', 0, 2**31 - 1),
+            ('budget', 1, 2),
         ):
             if not low <= getattr(self, name) <= high:
                 raise InputError(
                     f'{name} is {getattr(self, name)}; it must be {low} to {high}'
                 )
-        for name in ('minutes', 'learning_rate'):
-            if not 0 < getattr(self, name) < float('inf'):
-                raise InputError(f'{name} is {getattr(self, name)}; it must be positive')
+        if not 0 < self.minutes < math.inf:
+            raise InputError(f'minutes is {self.minutes}; it must be positive')
+        self._check_networks()
 
-    def as_dict(self) -> dict:
-        """Plain values, for checkpoints and the model's metadata."""
-        return asdict(self)
+    def _check_networks(self) -> None:
+        if not self.networks:
+            raise InputError(f'no network to train; choose some of {", ".join(NETWORKS)}')
+        for name in self.networks:
+            if name not in NETWORKS:
+                raise InputError(f'no network {name!r}; choose some of {", ".join(NETWORKS)}')
+            missing = [other for other in NETWORKS[name].needs if other not in self.networks]
+            if missing:
+                raise InputError(
+                    f'the network {name!r} needs {" and ".join(map(repr, missing))}; name it in '
+                    '--networks too'
+                )
+        ordered = tuple(name for name in NETWORKS if name in self.networks)
+        object.__setattr__(self, 'networks', ordered)
+
+    def seconds(self, network: str) -> float:
+        """Time for the training steps of one of its networks."""
+        shares = {name: getattr(self.recipe, NETWORKS[name].share) for name in self.networks}
+        return 60 * self.minutes * shares[network] / sum(shares.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {**dataclasses.asdict(self), 'networks': list(self.networks)}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Settings:
+        """What `as_dict` gave.
+
+        Raises:
+            InputError: a value is out of its range.
+            KeyError, TypeError: they are not the settings of this release.
+        """
+        recipe = Recipe(**values['recipe'])
+        return Settings(**{**values, 'recipe': recipe, 'networks': tuple(values['networks'])})

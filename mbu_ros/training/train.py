@@ -1,285 +1,329 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: stages under a time budget, with checkpoints to resume from."""
+"""The training loop: one network, in stages, under a time budget."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 
 from mbu_ros.errors import InputError
-from mbu_ros.model.structure import padded_size
-from mbu_ros.network.masking import make_plan
+from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.unet import Precision, UNet
-from mbu_ros.replacing import replacing
-from mbu_ros.training.augment import augment
-from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint
-from mbu_ros.training.datasets import Split, TrainingData
-from mbu_ros.training.distill import class_weights, total_loss
-from mbu_ros.training.recipe import STAGES, Settings, Stage
-from mbu_ros.training.validate import evaluate
+from mbu_ros.training.batches import Batches, TrainingFrames
+from mbu_ros.training.clock import Clock
+from mbu_ros.training.datasets import TrainingData
+from mbu_ros.training.distributed import Ranks
+from mbu_ros.training.networks import Stage
+from mbu_ros.training.recipe import Recipe
+from mbu_ros.training.sensitivity import settle
+from mbu_ros.training.steps import Steps
 
 CHECKPOINT_SECONDS = 45.0
 """A killed run loses at most about this much."""
-WARM_UP = 0.02
-"""Share of a stage in which the learning rate rises."""
 LOSS_EVERY = 10
 """Steps between looks at the loss, each of which waits for the device."""
 SETTLE_STEPS = 50
-"""Batches over which batch norm's statistics are taken anew once a stage's weights are final."""
+"""Batches over which batch norm's statistics are taken anew once weights are final."""
+CURVE_SETTLE_STEPS = 15
+"""The same, for the points of a learning curve."""
+POINTS = 200
+"""Points of a stage's learning curve, at most."""
+EVALUATIONS = 4
+"""Times within a stage that the network is evaluated, for the learning curve."""
 
-Report = Callable[[str, float, float], None]
-"""Called after each step with the stage's name, its progress in [0, 1] and the last loss seen."""
-StageEnded = Callable[[str, float], None]
-"""Called after each stage with its name and the network's mIoU on the val split."""
+
+class Diverged(InputError):
+    """A loss or a weight is no longer a finite number."""
 
 
 @dataclass
 class Progress:
-    """Where a run is: the stage, the seconds spent in it, all steps, and mIoU per ended stage."""
+    """Where the training of a network is.
+
+    Attributes:
+        stage: index of the stage.
+        elapsed: seconds spent in it.
+        seconds, steps: spent in all.
+        history: the learning curve: `step`, `seconds`, `stage`, `loss`, `learning_rate`,
+            `images_per_second`, and `val_miou`, which is None but where the network was evaluated.
+    """
 
     stage: int = 0
     elapsed: float = 0.0
+    seconds: float = 0.0
     steps: int = 0
-    miou: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is told of training while it goes on, on rank 0; by default nothing.
+
+    Attributes:
+        step: called after each step with the stage's name, its progress in [0, 1] and the last
+            loss seen.
+        point: called with each new point of the learning curve.
+        evaluate: gives the mIoU of a network in `eval`, for the learning curve.
+        save: writes a checkpoint of what `Trainer.load_state` takes.
+    """
+
+    step: Callable[[str, float, float], None] = lambda stage, progress, loss: None
+    point: Callable[[dict[str, Any]], None] = lambda point: None
+    evaluate: Callable[[UNet], float] | None = None
+    save: Callable[[dict[str, Any]], None] = lambda state: None
 
 
 class Trainer:
-    """Trains one network on one device.
+    """Trains one network.
 
     Args:
-        data: what to learn.
-        settings: how.
-        out: folder of `checkpoint.pt`.
-        device: 'cuda' or 'cpu'.
-        resume: go on from the checkpoint in `out` where there is one.
+        network: on the device; its weights are changed.
+        teacher: a float network that guides it, on the device, in `eval` and without gradients.
+        stages: what to do, in order.
+        frames: what to learn from.
+        recipe: how.
+        seconds: time for the steps.
+        seed: of the order of frames and of augmentation.
+        ranks: the processes that train together.
+        watch: see `Watch`.
 
-    Raises:
-        InputError: the mask plan names no layer, or the checkpoint is of another run.
+    Attributes:
+        progress: where it is.
     """
 
     def __init__(
         self,
-        data: TrainingData,
-        settings: Settings,
-        out: Path,
+        network: UNet,
+        teacher: UNet | None,
+        stages: Sequence[Stage],
+        frames: TrainingFrames,
+        recipe: Recipe,
         *,
-        device: str,
-        resume: bool = False,
+        seconds: float,
+        seed: int,
+        ranks: Ranks | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        self.data, self.settings, self.device = data, settings, torch.device(device)
-        self.checkpoint_path = out / 'checkpoint.pt'
-        height, width = data.train.images.shape[1:3]
-        rows, columns = padded_size(height, width, settings.depth)
-        if settings.batch * (rows >> settings.depth) * (columns >> settings.depth) < 2:
-            raise InputError(
-                f'a batch of {settings.batch} frames of {width}x{height} is one pixel at depth '
-                f'{settings.depth}, of which batch norm can learn nothing; raise --batch or --size'
-            )
-        with replacing(out / '.writable'):  # said now, not at the first checkpoint
-            pass
-        (out / '.writable').unlink()
-        torch.manual_seed(settings.seed)
-        self.network = UNet(settings.width, settings.depth, len(data.classes))
-        self.plan = make_plan(self.network.shapes, settings.masked)
-        self.network.set_precision(Precision.FLOAT, self.plan)
-        self.network.to(self.device, memory_format=torch.channels_last)
-        self.teacher: UNet | None = None
-        self.mean = data.mean
+        self._network, self._teacher, self._stages = network, teacher, stages
+        self._frames, self._recipe, self._seconds, self._seed = frames, recipe, seconds, seed
+        self._ranks = ranks or Ranks(frames.device)
+        self._watch = watch or Watch()
+        self._batches = Batches(
+            frames, recipe, seed, rank=self._ranks.rank, ranks=self._ranks.count
+        )
+        self._saved: dict[str, Any] | None = None
         self.progress = Progress()
-        self._saved: dict[str, Any] = {}
-        self._generator = torch.Generator(self.device).manual_seed(settings.seed)
-        if resume and self.checkpoint_path.exists():
-            self._restore()
-        self._center = torch.tensor(self.mean, dtype=torch.float32, device=self.device)
-        self._center = self._center.reshape(1, 3, 1, 1)
-        self._images, self._labels = _to_device(data.train, self.device)
-        self._weights = torch.from_numpy(
-            class_weights(data.train.labels, len(data.classes))
-        ).to(self.device)
+        network.set_quantizers(
+            mask_threshold=recipe.mask_threshold, activation_gradient=recipe.activation_gradient
+        )
 
-    def run(
-        self,
-        report: Report = lambda stage, progress, loss: None,
-        ended: StageEnded = lambda stage, miou: None,
-    ) -> UNet:
-        """Train through all stages that are left; returns the network, quantised.
+    def run(self) -> UNet:
+        """Train through what is left; returns the network with its averaged weights, in `eval`.
 
         Raises:
-            InputError: the loss is no longer a finite number; the last checkpoint stands.
+            Diverged: the loss or a weight is no longer a finite number.
         """
-        torch.backends.cudnn.benchmark = True
-        while self.progress.stage < len(STAGES):
-            stage = STAGES[self.progress.stage]
-            self._run_stage(stage, report)
-            confusion = evaluate(
-                self.network, self.data.val, self.mean, len(self.data.classes)
+        while self.progress.stage < len(self._stages):
+            stage = self._stages[self.progress.stage]
+            steps = Steps(
+                self._network,
+                self._teacher,
+                stage,
+                self._frames.class_weights,
+                self._recipe,
+                self._ranks,
+                self._batches.blank(),
             )
-            self.progress.miou[stage.name] = confusion.miou()
-            if stage.precision is Precision.FLOAT:
-                self.teacher = _frozen_copy(self.network)
+            if self._saved is not None:
+                steps.load_state(self._saved)
+                self._saved = None
+            self._run_stage(stage, steps)
+            steps.finish()
             self.progress.stage += 1
             self.progress.elapsed = 0.0
-            self._saved = {}
-            self._save()
-            ended(stage.name, self.progress.miou[stage.name])
-        self.network.set_precision(Precision.QUANTIZED)
-        return self.network.eval()
+            if self.progress.stage < len(self._stages):
+                self._save()
+        if self._ranks.first:
+            self._settle(self._network, SETTLE_STEPS)
+        self._ranks.share(self._network)
+        return self._network.eval()
 
-    def _run_stage(self, stage: Stage, report: Report) -> None:
-        budget = 60 * self.settings.minutes * stage.share
-        network = self.network.set_precision(stage.precision).train()
-        optimizer = torch.optim.AdamW(
-            network.parameters(), self.settings.learning_rate, weight_decay=stage.weight_decay
-        )
-        mixed = self.device.type == 'cuda'
-        scaler = torch.amp.GradScaler(self.device.type, enabled=mixed)
-        if self._saved:
-            optimizer.load_state_dict(self._saved['optimizer'])
-            scaler.load_state_dict(self._saved['scaler'])
-        before = self.progress.elapsed
-        start = last_save = time.monotonic()
-        value = math.nan  # until the first look
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where a checkpoint was written."""
+        self.progress = Progress(**state['progress'])
+        self._network.load_state_dict(state['network'])
+        self._batches.load_state(state['batches'][self._ranks.rank])
+        self._saved = state if 'optimizer' in state else None
+
+    def _run_stage(self, stage: Stage, steps: Steps) -> None:
+        progress, budget = self.progress, self._seconds * stage.share
+        curve = _Curve(stage.name, progress, self._recipe.batch)
+        clock = Clock(self._frames.device, progress.elapsed)
+        last_save, loss = clock.now(), math.nan  # until the first look
         # At least one step, however small the budget, so that no stage is skipped.
-        while True:
-            share = min(1.0, self.progress.elapsed / budget)
-            for group in optimizer.param_groups:
-                group['lr'] = self.settings.learning_rate * _schedule(share)
-            images, labels = self._batch()
-            teacher = self.teacher if stage.distilled else None
-            with torch.autocast(self.device.type, torch.float16, enabled=mixed):
-                target = None
-                if teacher is not None:
-                    with torch.no_grad():
-                        target = teacher(images)
-                loss = total_loss(network(images), labels, self._weights, target)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            self.progress.steps += 1
-            now = time.monotonic()
-            self.progress.elapsed = before + now - start
-            ending = self.progress.elapsed >= budget
-            saving = now - last_save >= CHECKPOINT_SECONDS
-            # Before anything is saved, so that a checkpoint is always a good one.
-            if ending or saving or self.progress.steps % LOSS_EVERY == 0:
-                value = loss.item()
-                self._check(value, stage, weights=ending or saving)
-            report(stage.name, min(1.0, self.progress.elapsed / budget), value)
-            if ending:
-                break
-            if saving:
-                self._save(optimizer=optimizer.state_dict(), scaler=scaler.state_dict())
-                last_save = now
-        self._settle()
+        while progress.elapsed < budget or not progress.elapsed:
+            before = progress.elapsed / budget
+            loss_tensor = steps.step(next(self._batches), min(1.0, before))
+            progress.steps += 1
+            # Rank 0's clock counts for all: they must take equal steps at equal learning rates.
+            elapsed, saving = self._ranks.agree(
+                clock.step(), clock.now() - last_save >= CHECKPOINT_SECONDS
+            )
+            progress.seconds += elapsed - progress.elapsed
+            progress.elapsed = elapsed
+            share = min(1.0, elapsed / budget)
+            ending = share == 1
+            evaluating = not ending and _passed(before, share, EVALUATIONS + 1)
+            if ending or saving or evaluating or progress.steps % LOSS_EVERY == 0:
+                loss = loss_tensor.item()
+                # Before anything is saved, so that a checkpoint is always a good one.
+                self._check(loss, stage, weights=bool(ending or saving))
+                miou = None
+                if evaluating and self._ranks.first and self._watch.evaluate:
+                    with clock.paused():
+                        miou = self._watch.evaluate(self._averaged(steps))
+                if curve.due(share) or ending or miou is not None:
+                    point = curve.add(share, loss, steps.learning_rate(share), miou)
+                    if self._ranks.first:
+                        self._watch.point(point)
+            if self._ranks.first:
+                self._watch.step(stage.name, share, loss)
+            if saving and not ending:
+                with clock.paused():
+                    self._save(steps.state())
+                last_save = clock.now()
 
-    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        index = torch.randint(
-            len(self._images),
-            (self.settings.batch,),
-            generator=self._generator,
-            device=self.device,
-        )
-        images, labels = augment(
-            self._images[index], self._labels[index], self._center, self._generator
-        )
-        return images.contiguous(memory_format=torch.channels_last), labels
+    def _averaged(self, steps: Steps) -> UNet:
+        """A copy of the network with the weights averaged so far, settled."""
+        network = copy.deepcopy(self._network)
+        steps.average.copy_to(network)
+        self._settle(network, CURVE_SETTLE_STEPS)
+        return network.eval()
 
-    @torch.no_grad()
-    def _settle(self) -> None:
-        """Take batch norm's statistics anew, as plain means: the running ones lag the weights."""
-        norms = [m for m in self.network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # cumulative average
-        self.network.train()
-        for _ in range(SETTLE_STEPS):
-            self.network(self._batch()[0])
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
+    def _settle(self, network: UNet, steps: int) -> None:
+        """Take batch norm's statistics anew, of frames that are augmented but not mixed."""
+        recipe = dataclasses.replace(self._recipe, mixup=0.0)
+        batches = Batches(self._frames, recipe, self._seed)
+        settle(network, (batch.images for batch in islice(batches, steps)))
 
     def _check(self, loss: float, stage: Stage, *, weights: bool) -> None:
         good = math.isfinite(loss)
         if weights and good:  # a step can spoil them after a loss that was still good
-            good = all(bool(p.isfinite().all()) for p in self.network.parameters())
-        if not good:
-            kept = (
-                f'the last good state is in {self.checkpoint_path}'
-                if self.checkpoint_path.exists()
-                else 'no checkpoint was written yet'
-            )
-            raise InputError(
-                f'training diverged in stage {stage.name!r}, with a loss of {loss}; {kept}; '
-                'lower --learning-rate'
+            good = all(bool(p.isfinite().all()) for p in self._network.parameters())
+        if not self._ranks.all(good):
+            raise Diverged(
+                f'training diverged in stage {stage.name!r} by step {self.progress.steps}, with a '
+                f'loss of {loss}'
             )
 
-    def _identity(self) -> dict[str, Any]:
-        """What a run that goes on from a checkpoint must have in common with the one it is of."""
-        return {
-            'settings': self.settings.as_dict(),
-            'data': self.data.name,
-            'source': self.data.source,
-            'frames': len(self.data.train),
-            'device': self.device.type,
-            'classes': list(self.data.classes.names),
-            'input_size': list(self.data.train.images.shape[1:3]),
+    def _save(self, states: dict[str, Any] | None = None) -> None:
+        batches = self._ranks.gather(self._batches.state())
+        if self._ranks.first:
+            self._watch.save(
+                {
+                    'progress': dataclasses.asdict(self.progress),
+                    'network': self._network.state_dict(),
+                    'batches': batches,
+                    **(states or {}),
+                }
+            )
+
+
+class _Curve:
+    """Adds points to a network's learning curve."""
+
+    def __init__(self, stage: str, progress: Progress, batch: int) -> None:
+        self._stage, self._progress, self._batch = stage, progress, batch
+        self._share = 0.0
+        self._mark()
+
+    def _mark(self) -> None:
+        self._steps, self._seconds = self._progress.steps, self._progress.seconds
+
+    def due(self, share: float) -> bool:
+        """Whether the stage is far enough for another point."""
+        return _passed(self._share, share, POINTS)
+
+    def add(
+        self, share: float, loss: float, learning_rate: float, miou: float | None
+    ) -> dict[str, Any]:
+        """Add a point and return it; `miou` where the network was evaluated."""
+        progress = self._progress
+        seconds = progress.seconds - self._seconds
+        images = self._batch * (progress.steps - self._steps)
+        point = {
+            'step': progress.steps,
+            'seconds': progress.seconds,
+            'stage': self._stage,
+            'loss': loss,
+            'learning_rate': learning_rate,
+            'images_per_second': images / seconds if seconds > 0 else None,
+            'val_miou': miou,
         }
-
-    def _save(self, **states: dict) -> None:
-        """Write the checkpoint; within a stage, with the states of optimizer and scaler."""
-        content: dict[str, Any] = {
-            **self._identity(),
-            'colors': [list(color) for color in self.data.classes.colors],
-            'mean': list(self.mean),
-            'progress': vars(self.progress),
-            'network': self.network.state_dict(),
-            'teacher': None if self.teacher is None else self.teacher.state_dict(),
-            'generator': self._generator.get_state(),
-            **states,
-        }
-        save_checkpoint(self.checkpoint_path, content)
-
-    def _restore(self) -> None:
-        content = load_checkpoint(self.checkpoint_path)
-        for name, here in self._identity().items():
-            if content[name] != here:
-                raise InputError(
-                    f'{self.checkpoint_path} is of a run with {name} {content[name]}, not {here}; '
-                    'give the same arguments, or another --out'
-                )
-        self.progress = Progress(**content['progress'])
-        self.mean = tuple(content['mean'])
-        self.network.load_state_dict(content['network'])
-        if content['teacher'] is not None:
-            self.teacher = _frozen_copy(self.network)
-            self.teacher.load_state_dict(content['teacher'])
-        self._generator.set_state(content['generator'])
-        self._saved = content if 'optimizer' in content else {}
+        progress.history.append(point)
+        self._share = share
+        self._mark()
+        return point
 
 
-def _schedule(progress: float) -> float:
-    """Factor of the learning rate: a short rise, then a cosine to 0."""
-    if progress < WARM_UP:
-        return max(progress / WARM_UP, 0.01)
-    return 0.5 * (1 + math.cos(math.pi * progress))
+def _passed(before: float, now: float, parts: int) -> bool:
+    """Whether another of so many equal parts was begun in between."""
+    return int(now * parts) > int(before * parts)
 
 
-def _frozen_copy(network: UNet) -> UNet:
-    teacher = copy.deepcopy(network).set_precision(Precision.FLOAT).eval()
-    return teacher.requires_grad_(False)
+def frozen(network: UNet) -> UNet:
+    """The network as a teacher: in `eval`, without gradients."""
+    return network.eval().requires_grad_(False)
 
 
-def _to_device(split: Split, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """The whole split on the device as bytes: [N, 3, H, W] and [N, H, W]."""
-    images = torch.from_numpy(np.ascontiguousarray(split.images.transpose(0, 3, 1, 2)))
-    return images.to(device), torch.from_numpy(split.labels).to(device)
+def fine_tune(
+    network: UNet,
+    teacher: UNet | None,
+    plan: MaskPlan,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    seconds: float,
+    device: str | torch.device,
+    seed: int,
+) -> UNet:
+    """Train a copy of a network on, quantised by a plan.
+
+    Args:
+        network: what to start from; stays as it is.
+        teacher: a float network that guides it; stays as it is.
+        plan: planes per binary layer.
+        data: what to learn.
+        recipe: how.
+        seconds: time for the steps.
+        device: where to train.
+        seed: of the order of frames and of augmentation.
+
+    Returns:
+        The trained network on the device, at Precision.QUANTIZED, in `eval`.
+
+    Raises:
+        Diverged: the loss or a weight is no longer a finite number.
+    """
+    device = torch.device(device)
+    student = copy.deepcopy(network).to(device, memory_format=torch.channels_last)
+    student.requires_grad_(True).set_precision(Precision.QUANTIZED, plan)
+    if teacher is not None:
+        teacher = frozen(copy.deepcopy(teacher).to(device, memory_format=torch.channels_last))
+    return Trainer(
+        student,
+        teacher,
+        (Stage('quantized', Precision.QUANTIZED),),
+        TrainingFrames(data, device),
+        recipe,
+        seconds=seconds,
+        seed=seed,
+    ).run()

@@ -7,18 +7,72 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip insta
 from mbu_ros.network.quantize import binarize, mask_binarize, quantize_int8, sign  # noqa: E402
 
 
-def test_sign_and_its_gradient():
-    x = torch.tensor([-2.0, -1.0, -0.25, 0.0, 0.5, 3.0], requires_grad=True)
-    y = sign(x)
-    assert y.tolist() == [-1, -1, -1, 1, 1, 1]
-    y.sum().backward()
-    assert x.grad.tolist() == [0, 0, 1.5, 2, 1, 0]
+def tanh_derivative(x):
+    x = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    torch.tanh(2 * x).backward()
+    return x.grad.item()
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+@pytest.mark.parametrize(
+    ('gradient', 'expected'),
+    [
+        ('quadratic', [0, 0, 1.5, 2, 1, 0]),
+        ('clip', [0, 1, 1, 1, 1, 0]),
+        ('tanh', [tanh_derivative(x) for x in (-2.0, -1.0, -0.25, 0.0, 0.5, 3.0)]),
+    ],
+)
+def test_sign_and_its_gradients(gradient, expected, dtype):
+    x = torch.tensor([-2.0, -1.0, -0.25, 0.0, 0.5, 3.0], dtype=dtype, requires_grad=True)
+    y = sign(x, gradient)
+    assert y.dtype == dtype and y.tolist() == [-1, -1, -1, 1, 1, 1]
+    (3 * y).sum().backward()
+    tolerance = 1e-6 if dtype == torch.float32 else 5e-3
+    assert x.grad.tolist() == pytest.approx([3 * g for g in expected], abs=tolerance)
+
+
+def test_the_quadratic_gradient_is_what_sign_has_by_default():
+    x = torch.tensor([-0.25], requires_grad=True)
+    sign(x).backward()
+    assert x.grad.item() == 1.5
 
 
 def test_masked_weights_are_zero_where_small_for_their_channel():
     weight = torch.tensor([[1.0, -1.0, 0.1, -0.1], [10.0, -10.0, 7.0, 1.0]])
     # Mean sizes are 0.55 and 7; 0.7 of them is 0.385 and 4.9.
     assert mask_binarize(weight).tolist() == [[1, -1, 0, 0], [1, -1, 1, 0]]
+
+
+def test_the_threshold_decides_what_is_zero():
+    weight = torch.tensor([[1.0, -2.0, 3.0, -4.0]])  # mean size 2.5
+    for threshold, expected in (
+        (0.0, [1, -1, 1, -1]),
+        (0.5, [0, -1, 1, -1]),
+        (1.0, [0, 0, 1, -1]),
+        (1.5, [0, 0, 0, -1]),
+        (1.9, [0, 0, 0, 0]),
+    ):
+        assert mask_binarize(weight, threshold=threshold).tolist() == [expected]
+
+
+@pytest.mark.parametrize('quantizer', [binarize, mask_binarize])
+def test_weights_are_exactly_integers_and_blend_from_the_latent_ones(quantizer):
+    weight = torch.randn(50, 400, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    hard = quantizer(weight)
+    assert set(hard.unique().tolist()) <= {-1.0, 0.0, 1.0}
+    size = weight.detach().abs().mean(dim=1, keepdim=True)
+    latent = (weight.detach() / (2 * size)).clamp(-1, 1)
+    torch.testing.assert_close(quantizer(weight, blend=torch.tensor(0.0)), latent)
+    torch.testing.assert_close(
+        quantizer(weight, blend=torch.tensor(0.25)), 0.75 * latent + 0.25 * hard
+    )
+    assert torch.equal(quantizer(weight, blend=torch.tensor(1.0)), hard)
+    # The gradient is the same all the way.
+    gradients = []
+    for blend in (None, torch.tensor(0.3)):
+        (gradient,) = torch.autograd.grad(quantizer(weight, blend=blend).sum(), weight)
+        gradients.append(gradient)
+    assert torch.equal(*gradients) and gradients[0].abs().max() > 0
 
 
 def test_the_channel_axis_is_the_one_given():

@@ -55,6 +55,45 @@ def test_shape_and_gradients_at_every_precision(precision, width, depth, size):
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize('precision', list(Precision))
+def test_features_are_what_activations_are_made_of(precision):
+    torch.manual_seed(0)
+    network = UNet(4, 2, 5).set_precision(precision).eval()
+    frames = centered(images(2, (10, 14)))
+    logits, features = network(frames, features=True)
+    assert torch.equal(logits, network(frames))
+    # Padded to 12x16, then halved at each level, and doubled by the up-convolutions.
+    sizes = [(4, 12, 16)] * 2 + [(8, 6, 8)] * 2 + [(16, 3, 4)] * 2
+    sizes += [(8, 6, 8)] * 3 + [(4, 12, 16)] * 3
+    assert [tuple(feature.shape[1:]) for feature in features] == sizes
+    normed, active = {}, {}
+    for layer in network.layers.values():
+        layer.norm.register_forward_hook(
+            lambda module, inputs, output, name=layer.shape.name: normed.update({name: output})
+        )
+        layer.register_forward_hook(
+            lambda module, inputs, output: active.update({module.shape.name: output})
+        )
+    network(frames)
+    for shape, feature in zip(network.shapes, features):
+        assert torch.equal(feature, normed[shape.name])
+        assert torch.equal(network.layer(shape.name).activate(feature), active[shape.name])
+
+
+def test_weights_blend_only_in_training_and_only_where_asked_for():
+    torch.manual_seed(0)
+    network = UNet(4, 1, 3).set_precision(Precision.QUANTIZED)
+    frames = centered(images(2, (8, 8)))
+    hard = network(frames)
+    network.blend.fill_(0.0)
+    assert torch.equal(network(frames), hard)
+    network.blending = True
+    assert not torch.allclose(network(frames), hard)
+    network.blend.fill_(1.0)
+    assert torch.equal(network(frames), hard)
+    assert 'blend' not in network.state_dict()
+
+
 def test_quantized_layers_see_and_hold_what_they_should():
     network = exercised(16, 2, (16, 16), 'encoder.*')
     seen = {}
@@ -68,6 +107,24 @@ def test_quantized_layers_see_and_hold_what_they_should():
         assert set(seen[shape.name].unique().tolist()) <= {-1.0, 1.0}
         values = set(network.layer(shape.name).quantized_weight().unique().tolist())
         assert values == ({-1, 0, 1} if shape.name.startswith('encoder') else {-1, 1})
+
+
+def test_the_mask_threshold_is_deployed():
+    zeros = []
+    for threshold in (0.2, 1.2):
+        network = exercised(8, 1, (16, 16), 'all').set_quantizers(mask_threshold=threshold)
+        classes = ClassMap(tuple('abcdef'), tuple((i, i, i) for i in range(6)))
+        model = deploy(
+            network, name='t', classes=classes, input_size=(16, 16), mean=MEAN, training={}
+        )
+        shares = []
+        for shape in network.shapes[1:-1]:
+            deployed = model.layers[shape.name].weights(shape)
+            shares.append((deployed == 0).mean())
+            trained = network.layer(shape.name).quantized_weight()
+            assert (trained == 0).float().mean().item() == pytest.approx(shares[-1])
+        zeros.append(np.mean(shares))
+    assert zeros[0] < 0.2 and zeros[1] > 0.55
 
 
 @pytest.mark.parametrize(

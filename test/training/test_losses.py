@@ -5,7 +5,13 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
 
-from mbu_ros.training.distill import class_weights, distillation_loss, label_loss  # noqa: E402
+from mbu_ros.training.distill import (  # noqa: E402
+    class_weights,
+    distillation_loss,
+    feature_loss,
+    label_loss,
+    mixed_label_loss,
+)
 
 
 def test_rare_classes_weigh_more_and_absent_ones_nothing():
@@ -39,3 +45,36 @@ def test_distillation_softens_both_and_keeps_the_size_of_gradients():
     p, q = torch.sigmoid(torch.tensor(3.0 / 2)), torch.sigmoid(torch.tensor(2.0 / 2))
     divergence = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
     torch.testing.assert_close(distillation_loss(student, teacher), 4 * divergence)
+
+
+def test_a_higher_temperature_softens_more():
+    student, teacher = torch.tensor([[[[1.0]], [[-1.0]]]]), torch.tensor([[[[3.0]], [[0.0]]]])
+    scaled = [distillation_loss(student, teacher, t) / t**2 for t in (1.0, 2.0, 4.0)]
+    assert scaled == sorted(scaled, reverse=True)
+
+
+def test_mixed_frames_are_of_both_labels():
+    logits = torch.randn(2, 3, 4, 4)
+    labels = torch.randint(0, 3, (2, 4, 4))
+    weights = torch.tensor([1.0, 0.5, 3.0])
+    alone = mixed_label_loss(logits, labels, weights, torch.ones(2))
+    torch.testing.assert_close(alone, label_loss(logits, labels, weights))
+    other = mixed_label_loss(logits, labels, weights, torch.zeros(2))
+    torch.testing.assert_close(other, label_loss(logits, labels.flip(0), weights))
+    first = mixed_label_loss(logits, labels, weights, torch.tensor([0.25, 1.0]))
+    expected = (
+        0.25 * label_loss(logits[:1], labels[:1], weights)
+        + 0.75 * label_loss(logits[:1], labels[1:], weights)
+        + label_loss(logits[1:], labels[1:], weights)
+    ) / 2
+    torch.testing.assert_close(first, expected)
+
+
+def test_features_are_compared_by_direction_pixel_by_pixel():
+    teacher = [torch.randn(2, 8, 4, 4), torch.randn(2, 16, 2, 2)]
+    torch.testing.assert_close(feature_loss([3 * t for t in teacher], teacher), torch.tensor(0.0))
+    torch.testing.assert_close(feature_loss([-t for t in teacher], teacher), torch.tensor(2.0))
+    # Half of the pixels of one of two layers point the other way.
+    half = teacher[0].clone()
+    half[:, :, :2] *= -1
+    torch.testing.assert_close(feature_loss([half, teacher[1]], teacher), torch.tensor(0.5))

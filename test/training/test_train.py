@@ -1,187 +1,243 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training end to end on the CPU, in seconds, through the command line."""
+"""The training of one network: stages, time, checkpoints, and what stops it."""
 
+import copy
 import dataclasses
 import itertools
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
 
-from mbu_ros.cli import main  # noqa: E402
-from mbu_ros.errors import InputError  # noqa: E402
-from mbu_ros.model.file import load_model  # noqa: E402
+from mbu_ros.network.masking import make_plan  # noqa: E402
+from mbu_ros.network.unet import Precision, UNet  # noqa: E402
 from mbu_ros.training import train  # noqa: E402
-from mbu_ros.training.checkpoint import load_checkpoint  # noqa: E402
+from mbu_ros.training.batches import TrainingFrames  # noqa: E402
+from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from mbu_ros.training.clock import Clock  # noqa: E402
 from mbu_ros.training.datasets import load_tree  # noqa: E402
-from mbu_ros.training.recipe import STAGES, Settings  # noqa: E402
-from mbu_ros.training.restore import agreement, restore  # noqa: E402
+from mbu_ros.training.networks import NETWORKS, stages  # noqa: E402
+from mbu_ros.training.objective import Objective  # noqa: E402
+from mbu_ros.training.recipe import RECIPES  # noqa: E402
+from mbu_ros.training.steps import Steps  # noqa: E402
+from mbu_ros.training.train import Diverged, Trainer, Watch, fine_tune, frozen  # noqa: E402
+from mbu_ros.training.validate import evaluate  # noqa: E402
 
-NETWORK = ['--width', '4', '--depth', '1', '--batch', '4', '--device', 'cpu']
+from .pretended_time import PretendedTime  # noqa: E402
 
-
-@pytest.fixture(scope='module')
-def trained(box_tree, tmp_path_factory):
-    out = tmp_path_factory.mktemp('run')
-    arguments = ['train', '--data', str(box_tree), '--out', str(out), '--minutes', '1']
-    # A clock by which each step takes 0.3 s: 200 steps on any machine, however busy.
-    ticks = itertools.count(0, 0.3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, 'time', SimpleNamespace(monotonic=lambda: next(ticks)))
-        assert main([*arguments, *NETWORK]) == 0
-    return out
-
-
-def test_the_model_has_learnt_the_boxes(trained, box_tree):
-    model = load_model(trained / 'boxes.safetensors')
-    assert model.classes.names == ('ground', 'box')
-    assert model.input_size == (34, 48)
-    assert list(model.training['val_miou']) == [stage.name for stage in STAGES]
-    assert model.training['val_miou']['masked binary'] > 0.6
-    network, restored = restore(trained / 'checkpoint.pt')
-    assert restored.training == model.training
-    assert agreement(network, restored, load_tree(box_tree).val) >= 0.999
-
-
-def test_export_states_the_agreement(trained, box_tree, tmp_path, capsys):
-    path = tmp_path / 'exported.safetensors'
-    arguments = [str(trained / 'checkpoint.pt'), '-o', str(path), '--name', 'renamed']
-    assert main(['export', *arguments, '--data', str(box_tree)]) == 0
-    assert load_model(path).name == 'renamed'
-    assert 'agree on ' in capsys.readouterr().out
-
-
-def test_a_run_is_not_overwritten(trained, box_tree, capsys):
-    assert main(['train', '--data', str(box_tree), '--out', str(trained), *NETWORK]) == 2
-    assert '--resume' in capsys.readouterr().err
+CPU = torch.device('cpu')
+EVERYTHING = RECIPES['standard'].with_values(
+    [
+        *('batch=4', 'averaging=0.9', 'feature_loss=0.5', 'activation_stage=0.4'),
+        *('progressive=0.3', 'color=0.1', 'rotation=10', 'mixup=0.5', 'mask_threshold=0.5'),
+    ]
+)
 
 
 class Killed(Exception):
     pass
 
 
-class Clock:
-    """Time by which each training step takes a second, whatever the machine does."""
+@pytest.fixture(scope='module')
+def data(box_tree):
+    return load_tree(box_tree)
 
-    def __init__(self):
-        self.now = 0.0
 
-    def monotonic(self):
-        return self.now
+@pytest.fixture(scope='module')
+def frames(data):
+    return TrainingFrames(data, CPU)
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(train, 'time', clock)
-    monkeypatch.setattr(train, 'SETTLE_STEPS', 3)
-    return clock
+    return PretendedTime(monkeypatch)
 
 
-def trainer(box_tree, out, resume=False, data=None, **changes):
-    settings = Settings(**{'width': 4, 'depth': 1, 'batch': 4, 'minutes': 1, **changes})
-    data = data or load_tree(box_tree)
-    return train.Trainer(data, settings, out, device='cpu', resume=resume)
+def network(seed=0):
+    torch.manual_seed(seed)
+    return UNet(4, 1, 2)
 
 
-def run(trainer, clock, kill_at=None):
-    """Train, a second a step; raise Killed after step `kill_at`."""
-    original = trainer._batch
+def trainer(frames, watch=None, kind='masked', recipe=EVERYTHING, seconds=40.0):
+    """A student of a random teacher."""
+    student, teacher = network(), frozen(network(1))
+    kind = NETWORKS[kind]
+    return Trainer(
+        student.set_precision(Precision.FLOAT, make_plan(student.shapes, 'encoder.*')),
+        teacher if kind.teacher else None,
+        stages(kind, recipe),
+        frames,
+        recipe,
+        seconds=seconds,
+        seed=3,
+        watch=watch,
+    )
 
-    def batch():
-        clock.now += 1.0
-        return original()
 
-    trainer._batch = batch
+@pytest.fixture(scope='module')
+def whole(frames):
+    """The weights of a training that nothing interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        PretendedTime(patch)
+        return trainer(frames).run().state_dict()
 
-    def report(stage, progress, loss):
-        if trainer.progress.steps == kill_at:
+
+@pytest.mark.parametrize('kill_at', [6, 15, 17, 39])
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(
+    frames, tmp_path, monkeypatch, clock, whole, kill_at
+):
+    """It is killed within each of the two stages, which have 16 and 24 steps."""
+    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 4.0)
+    path, start = tmp_path / 'checkpoint.pt', clock.steps
+
+    def kill(*_):
+        if clock.steps - start == kill_at:
             raise Killed
 
-    trainer.run(report)
-
-
-@pytest.fixture
-def whole(box_tree, tmp_path, clock):
-    """A run that nothing interrupted."""
-    whole = trainer(box_tree, tmp_path / 'whole')
-    run(whole, clock)
-    return whole
-
-
-@pytest.mark.parametrize('kill_at', [5, 20, 40])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(
-    box_tree, tmp_path, monkeypatch, clock, whole, kill_at
-):
-    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 3.0)
-    out = tmp_path / 'killed'
+    watch = Watch(step=kill, save=lambda state: save_checkpoint(path, state))
     with pytest.raises(Killed):
-        run(trainer(box_tree, out), clock, kill_at)
-    with pytest.raises(InputError, match='its run is still in stage'):
-        restore(out / 'checkpoint.pt')
-    resumed = trainer(box_tree, out, resume=True)
-    assert 0 < kill_at - resumed.progress.steps <= 3 + train.SETTLE_STEPS
-    run(resumed, clock)
-    assert resumed.progress.miou == whole.progress.miou
-    expected = whole.network.state_dict()
-    for name, value in resumed.network.state_dict().items():
-        assert torch.equal(value, expected[name]), name
+        trainer(frames, watch).run()
+    resumed = trainer(frames)
+    resumed.load_state(load_checkpoint(path, ()))
+    assert 0 < kill_at - resumed.progress.steps <= 4
+    for name, value in resumed.run().state_dict().items():
+        assert torch.equal(value, whole[name]), name
+    assert resumed.progress.steps == 40
 
 
-def test_resuming_another_run_is_refused(trained, box_tree):
-    with pytest.raises(InputError, match='settings.*another --out'):
-        trainer(box_tree, trained, resume=True, width=8)
-    other = dataclasses.replace(load_tree(box_tree), name='other')
-    with pytest.raises(InputError, match='data boxes, not other'):
-        trainer(box_tree, trained, resume=True, data=other)
+def test_stages_share_the_time_and_the_curve_tells_it(frames, data, clock):
+    told, points = [], []
+    watch = Watch(
+        step=lambda stage, share, loss: told.append((stage, share)),
+        point=points.append,
+        evaluate=lambda net: evaluate(net, data.val, data.mean, 2).miou(),
+    )
+    student = trainer(frames, watch)
+    result = student.run()
+    names = [stage for stage, _ in told]
+    assert names.count('binary activations') == 16 and names.count('quantized') == 24
+    assert told[15][1] == 1 and told[-1] == ('quantized', 1)
+    assert student.progress.seconds == 40 and student.progress.steps == 40
+    assert points == student.progress.history
+    assert [p['step'] for p in points] == sorted({p['step'] for p in points})
+    assert {16, 40} <= {p['step'] for p in points}
+    for stage in set(names):
+        mious = [p['val_miou'] for p in points if p['stage'] == stage]
+        assert sum(miou is not None for miou in mious) == train.EVALUATIONS
+        assert all(0 <= miou <= 1 for miou in mious if miou is not None)
+    assert all(p['images_per_second'] == 4 for p in points)  # a batch of 4 a second
+    assert points[-1]['learning_rate'] == 0 and np.isfinite([p['loss'] for p in points]).all()
+    assert result.head.precision is Precision.QUANTIZED and not result.training
+    assert result.plan == make_plan(result.shapes, 'encoder.*')
 
 
-@pytest.mark.parametrize('step', [7, 12, 13])
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_a_good_checkpoint(
-    box_tree, tmp_path, monkeypatch, clock, step
+def test_the_result_is_the_average_of_the_weights(frames, clock):
+    seen = []
+    student = trainer(frames, kind='float', seconds=12)
+    weight = student._network.head.conv.weight
+    student._watch = Watch(step=lambda *_: seen.append(weight.detach().clone()))
+    average = weight.detach().clone()
+    result = student.run().head.conv.weight
+    for step, value in enumerate(seen, 1):
+        average.lerp_(value, 1 - min(0.9, (1 + step) / (10 + step)))
+    torch.testing.assert_close(result, average)
+    assert not torch.allclose(result, seen[-1])
+
+
+def test_a_budget_below_a_step_still_takes_one(frames, clock):
+    student = trainer(frames, seconds=0.001)
+    student.run()
+    assert student.progress.steps == 2  # one for each stage
+
+
+def test_evaluation_leaves_training_as_it_is(frames, clock, whole):
+    again = trainer(frames, Watch(evaluate=lambda network: 0.0))
+    for name, value in again.run().state_dict().items():
+        assert torch.equal(value, whole[name]), name
+
+
+def test_the_time_of_pauses_does_not_count(clock):
+    timer = Clock(CPU, 5.0)
+    clock.now += 2
+    with timer.paused():
+        clock.now += 100
+    assert timer.step() == 7
+
+
+def test_weights_blend_in(frames, clock):
+    recipe = dataclasses.replace(EVERYTHING, activation_stage=0.0, progressive=0.5)
+    blends = []
+    student = trainer(frames, Watch(), recipe=recipe)
+    student._watch = Watch(step=lambda *_: blends.append(student._network.blend.item()))
+    result = student.run()
+    assert blends[0] == 0 and blends[10] == pytest.approx(0.5) and set(blends[20:]) == {1.0}
+    assert blends == sorted(blends)
+    assert not result.blending
+
+
+@pytest.mark.parametrize('step', [7, 16, 30, 40])
+def test_a_loss_that_is_no_number_stops_training_and_nothing_bad_is_saved(
+    frames, monkeypatch, clock, step
 ):
-    """The first stage has 13 steps: in it, and at its last step."""
+    """Within each stage, and at its last step."""
     monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 4.0)
     calls = itertools.count(1)
-    original = train.total_loss
+    original = Objective.forward
     monkeypatch.setattr(
-        train,
-        'total_loss',
-        lambda *args: original(*args) * (float('nan') if next(calls) == step else 1.0),
+        Objective,
+        'forward',
+        lambda self, batch: original(self, batch) * (float('nan') if next(calls) == step else 1),
     )
-    with pytest.raises(InputError, match="diverged in stage 'teacher'.*last good state"):
-        run(trainer(box_tree, tmp_path), clock)
-    content = load_checkpoint(tmp_path / 'checkpoint.pt')
-    assert content['progress']['steps'] < step
-    assert all(torch.isfinite(value).all() for value in content['network'].values())
+    saved = []
+    watch = Watch(save=lambda state: saved.append(copy.deepcopy(state)))
+    with pytest.raises(Diverged, match="diverged in stage '.*' by step .*, with a loss of nan"):
+        trainer(frames, watch).run()
+    assert saved
+    for state in saved:
+        assert state['progress']['steps'] < step
+        assert all(torch.isfinite(value).all() for value in state['network'].values())
 
 
-def test_what_cannot_be_trained_is_refused_before_it_starts(box_tree, tmp_path):
-    with pytest.raises(InputError, match='batch norm can learn nothing'):
-        trainer(box_tree, tmp_path, data=load_tree(box_tree, (2, 2)), batch=1)
-    (tmp_path / 'file').write_text('')
-    with pytest.raises(InputError, match='cannot be written'):
-        trainer(box_tree, tmp_path / 'file' / 'out')
+def test_weights_that_are_no_numbers_are_not_saved_after_a_good_loss(frames, monkeypatch, clock):
+    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 4.0)
+    saved = []
+    student = trainer(frames, Watch(save=saved.append), kind='float')
+    original = Steps.step
+
+    def spoil(steps, batch, progress):
+        loss = original(steps, batch, progress)
+        if clock.steps == 8:  # a checkpoint is due
+            with torch.no_grad():
+                student._network.layer('up.0').norm.weight[0] = float('inf')
+        return loss
+
+    monkeypatch.setattr(Steps, 'step', spoil)
+    with pytest.raises(Diverged, match=r"stage 'float' by step 8, with a loss of \d"):
+        student.run()
+    assert [state['progress']['steps'] for state in saved] == [4]
 
 
-def test_damaged_checkpoints_are_refused(tmp_path):
-    path = tmp_path / 'checkpoint.pt'
-    with pytest.raises(InputError, match='no such checkpoint'):
-        load_checkpoint(path)
-    path.write_bytes(b'PK\x03\x04 not really')
-    with pytest.raises(InputError, match='damaged'):
-        load_checkpoint(path)
-    torch.save({'something': 1}, path)
-    with pytest.raises(InputError, match='not a checkpoint of this release'):
-        load_checkpoint(path)
-
-
-@pytest.mark.parametrize(
-    ('change', 'text'),
-    [({'width': 0}, 'width'), ({'minutes': 0}, 'minutes'), ({'batch': 0}, 'batch')],
-)
-def test_settings_out_of_range(change, text):
-    with pytest.raises(InputError, match=text):
-        Settings(**change)
+def test_fine_tuning_leaves_what_it_starts_from(data, clock):
+    masked = network().set_precision(Precision.QUANTIZED, make_plan(network().shapes, 'all'))
+    teacher = network(1)
+    before = copy.deepcopy((masked.state_dict(), teacher.state_dict()))
+    plan = make_plan(masked.shapes, 'encoder.*')
+    tuned = fine_tune(
+        masked.requires_grad_(False),
+        teacher,
+        plan,
+        data,
+        EVERYTHING,
+        seconds=6,
+        device='cpu',
+        seed=0,
+    )
+    assert clock.steps == 6
+    assert tuned.plan == plan and masked.plan != plan
+    assert {layer.mask_threshold for layer in tuned.layers.values()} == {0.5}
+    for old, now in zip(before, (masked, teacher)):
+        assert all(torch.equal(old[name], value) for name, value in now.state_dict().items())
+    moved = tuned.state_dict()['head.conv.weight'] - before[0]['head.conv.weight']
+    assert moved.abs().max() > 0

@@ -1,0 +1,193 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the networks of a run one after the other, and evaluates each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from mbu_ros.errors import InputError
+from mbu_ros.model.structure import padded_size
+from mbu_ros.network.unet import UNet
+from mbu_ros.training.batches import TrainingFrames
+from mbu_ros.training.choose import choose
+from mbu_ros.training.datasets import TrainingData
+from mbu_ros.training.distributed import Ranks
+from mbu_ros.training.evaluate_network import evaluate_network
+from mbu_ros.training.networks import CHOSEN, NETWORKS, stages
+from mbu_ros.training.recipe import Settings
+from mbu_ros.training.records import Records
+from mbu_ros.training.run import Run
+from mbu_ros.training.train import Diverged, Trainer, Watch, frozen
+from mbu_ros.training.validate import evaluate
+
+RANK_SEEDS = 1000
+"""Seeds that each network has for its processes."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told of a run, on rank 0.
+
+    Attributes:
+        say: called with what comes next, or with a warning.
+        step: called after each step with the network's name, the stage's, its progress in [0, 1]
+            and the last loss seen.
+        ended: called with the name of each network that has its results.
+    """
+
+    say: Callable[[str], object] = lambda text: None
+    step: Callable[[str, str, float, float], object] = lambda network, stage, share, loss: None
+    ended: Callable[[str], object] = lambda network: None
+
+
+def check_batch(data: TrainingData, settings: Settings, ranks: int) -> None:
+    """Raise InputError where a batch cannot be shared out, or is too small for batch norm."""
+    batch, depth = settings.recipe.batch, settings.depth
+    if batch % ranks:
+        raise InputError(
+            f'a batch of {batch} frames cannot be shared out equally to {ranks} processes; choose '
+            'another --batch'
+        )
+    height, width = data.train.images.shape[1:3]
+    rows, columns = padded_size(height, width, depth)
+    if (batch // ranks) * (rows >> depth) * (columns >> depth) < 2:
+        raise InputError(
+            f'a batch of {batch // ranks} frames of {width}x{height} is one pixel at depth '
+            f'{depth}, of which batch norm can learn nothing; raise --batch or --size'
+        )
+
+
+class AllNetworks:
+    """Trains what a run lacks.
+
+    Args:
+        run: has begun, or goes on.
+        data: of the run.
+        ranks: the processes that train together.
+        listener: see `Listener`.
+    """
+
+    def __init__(self, run: Run, data: TrainingData, ranks: Ranks, listener: Listener) -> None:
+        self._run, self._data, self._ranks, self._listener = run, data, ranks, listener
+        self._device = ranks.device
+        self._frames: TrainingFrames | None = None
+        self._records = (
+            Records(run, data, ranks.device, listener.say) if ranks.first else None
+        )
+
+    def train(self) -> None:
+        """Train and evaluate all networks of the run that have no results yet.
+
+        Raises:
+            InputError: a network diverged, a checkpoint is damaged, the GPU has too little memory,
+                or a file cannot be written.
+        """
+        try:
+            for name in self._run.settings.networks:
+                if name in self._run.results:
+                    continue
+                if not self._run.has(name):
+                    self._train(name)
+                if self._records is not None:
+                    self._evaluate(name)
+                self._ranks.wait_for_first()
+                self._run.reload()  # the others see what it wrote
+        except torch.cuda.OutOfMemoryError as error:
+            raise InputError(
+                'the GPU has too little memory for this; lower --batch, --size or --width, or give '
+                'it to this run alone'
+            ) from error
+        finally:
+            if self._records is not None:
+                self._records.close()
+
+    def _train(self, name: str) -> None:
+        run, settings, kind = self._run, self._run.settings, NETWORKS[name]
+        teacher = frozen(self._load(kind.teacher)) if kind.teacher else None
+        if kind.masked == CHOSEN:
+            self._choose(self._load('masked'), teacher)
+        torch.manual_seed(settings.seed)
+        network = self._load(kind.start) if kind.start else self._placed(run.new_network())
+        plan = run.plan(name)
+        if plan is not None:
+            network.set_precision(network.head.precision, plan)
+        if self._frames is None:
+            self._frames = TrainingFrames(self._data, self._device)
+        trainer = Trainer(
+            network,
+            teacher,
+            stages(kind, settings.recipe),
+            self._frames,
+            settings.recipe,
+            seconds=settings.seconds(name),
+            seed=RANK_SEEDS * (len(NETWORKS) * settings.seed + list(NETWORKS).index(name)),
+            ranks=self._ranks,
+            watch=self._watch(name),
+        )
+        saved = run.checkpoint(name)
+        if saved is not None:
+            trainer.load_state(saved)
+        if self._records is not None:
+            self._records.start(name, trainer.progress.steps)
+        try:
+            trainer.run()
+        except Diverged as error:
+            if not self._ranks.first:  # all of them diverged together
+                raise SystemExit(2) from error
+            raise InputError(f'{name}: {error}; {self._kept(name)}') from error
+        if self._ranks.first:
+            run.save_network(name, network, trainer.progress)
+
+    def _choose(self, masked: UNet, teacher: UNet) -> None:
+        run = self._run
+        if run.choice is None:
+            self._listener.say('chosen: measuring what each layer gains by a second plane')
+            run.choice = self._ranks.from_first(
+                lambda: choose(masked, teacher, self._data, run.settings)
+            )
+            if self._ranks.first:
+                run.save()
+
+    def _evaluate(self, name: str) -> None:
+        run = self._run
+        self._listener.say(f'{name}: evaluating')
+        run.results[name] = evaluate_network(
+            run, name, self._load(name), run.progress(name), self._data
+        )
+        run.save()
+        run.checkpoint_path.unlink(missing_ok=True)
+        self._records.ended(name)
+        self._listener.ended(name)
+
+    def _watch(self, name: str) -> Watch:
+        data, run = self._data, self._run
+        if self._records is None:
+            return Watch()
+        return Watch(
+            step=lambda *args: self._listener.step(name, *args),
+            point=self._records.point,
+            evaluate=lambda network: evaluate(
+                network, data.val, run.mean, len(data.classes)
+            ).miou(),
+            save=lambda state: run.save_checkpoint(name, state),
+        )
+
+    def _load(self, name: str) -> UNet:
+        return self._placed(self._run.network(name))
+
+    def _placed(self, network: UNet) -> UNet:
+        return network.to(self._device, memory_format=torch.channels_last)
+
+    def _kept(self, name: str) -> str:
+        run = self._run
+        kept = [other for other in NETWORKS if run.has(other)]
+        if run.checkpoint(name) is not None:
+            kept.append(f'the last good state of {name} (checkpoint.pt)')
+        return (
+            f'{run.folder} keeps {", ".join(kept) or "no network yet"}: try again from there with '
+            '--resume, or start anew with a lower --learning-rate'
+        )

@@ -1,0 +1,66 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What training minimises: from a batch to one loss, as one module that can be compiled whole."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mbu_ros.network.unet import UNet
+from mbu_ros.training.batches import Batch
+from mbu_ros.training.distill import (
+    distillation_loss,
+    feature_loss,
+    label_loss,
+    mixed_label_loss,
+)
+from mbu_ros.training.recipe import Recipe
+
+
+class Objective(nn.Module):
+    """The loss of a network on a batch.
+
+    Args:
+        network: what is trained.
+        teacher: a float network that guides it, in `eval` and without gradients; None: the loss on
+            the labels is all there is.
+        class_weights: float [classes], on the networks' device.
+        recipe: the weights of the losses.
+    """
+
+    class_weights: Tensor
+
+    def __init__(
+        self, network: UNet, teacher: UNet | None, class_weights: Tensor, recipe: Recipe
+    ) -> None:
+        super().__init__()
+        self.network, self.teacher, self.recipe = network, teacher, recipe
+        self.register_buffer('class_weights', class_weights, persistent=False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss, float32 without dimensions."""
+        recipe = self.recipe
+        if self.teacher is None:
+            return self._label_loss(self.network(batch.images).float(), batch)
+        features = recipe.feature_loss > 0
+        output = self.network(batch.images, features)
+        with torch.no_grad():
+            target = self.teacher(batch.images, features)
+        logits, teacher_logits = (output[0], target[0]) if features else (output, target)
+        logits = logits.float()
+        with torch.autocast(logits.device.type, enabled=False):
+            loss = recipe.label_loss * self._label_loss(logits, batch)
+            if recipe.logit_loss:
+                divergence = distillation_loss(
+                    logits, teacher_logits.float(), recipe.temperature
+                )
+                loss = loss + recipe.logit_loss * divergence
+            if features:
+                loss = loss + recipe.feature_loss * feature_loss(output[1], target[1])
+        return loss
+
+    def _label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        if batch.own is None:
+            return label_loss(logits, batch.labels, self.class_weights)
+        return mixed_label_loss(logits, batch.labels, self.class_weights, batch.own)

@@ -1,0 +1,351 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a training run: its settings, its networks and their results.
+
+`run.json`:
+    schema_version   raised when a key changes its meaning or goes away
+    mbu_ros          version of this package
+    name             of the models
+    settings         see `recipe.Settings`
+    data             what the networks learnt; see `describe`
+    choice           of the plan of `chosen`: 'plan' (planes per binary layer), 'gains', 'costs' and
+                     the 'unit' of costs; null before it is made
+    progress         'network', 'stage', 'steps' and 'seconds' at the last checkpoint of the network
+                     in training; null when there is none
+    results          by network; the keys are those that `evaluate_network` describes
+`networks/NAME.pt`: each network whose training has ended.
+`checkpoint.pt`: the network in training.
+`NAME_NETWORK.safetensors`: the deployed model of each quantised network.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mbu_ros import __version__
+from mbu_ros.data.sample import ClassMap
+from mbu_ros.errors import InputError
+from mbu_ros.evaluation.report import write_json
+from mbu_ros.model.deployed import Model
+from mbu_ros.model.structure import layer_shapes
+from mbu_ros.network.deploy import deploy
+from mbu_ros.network.masking import MaskPlan, make_plan
+from mbu_ros.network.unet import Precision, UNet
+from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint
+from mbu_ros.training.datasets import TrainingData
+from mbu_ros.training.networks import CHOSEN, NETWORKS
+from mbu_ros.training.recipe import Settings
+from mbu_ros.training.train import Progress
+
+SCHEMA_VERSION = 1
+RUN_FILE = 'run.json'
+CHECKPOINT_KEYS = ('name', 'progress', 'network', 'batches')
+NETWORK_KEYS = ('network', 'precision', 'plan', 'mask_threshold', 'progress')
+
+
+def describe(data: TrainingData, device: str, ranks: int = 1) -> dict[str, Any]:
+    """What a run that goes on, or is studied, must have in common with the one that began.
+
+    Args:
+        data: what the networks learn.
+        device: 'cuda' or 'cpu'.
+        ranks: number of processes.
+    """
+    arrays = (data.train.images, data.train.labels, data.val.images, data.val.labels)
+    digest = 0
+    for array in arrays:
+        digest = zlib.crc32(np.ascontiguousarray(array), digest)
+    return {
+        'name': data.name,
+        'source': data.source,
+        'classes': list(data.classes.names),
+        'colors': [list(color) for color in data.classes.colors],
+        'input_size': list(data.train.images.shape[1:3]),
+        'mean': list(data.mean),
+        'frames': len(data.train),
+        'eval_split': data.eval_split,
+        'eval_frames': len(data.val),
+        'digest': f'{digest:08x}',
+        'device': device,
+        'processes': ranks,
+    }
+
+
+class Run:
+    """A run that has begun.
+
+    Args:
+        folder: that of `run.json`.
+
+    Attributes:
+        folder: where everything is.
+        name: of its models.
+        settings: what it was told.
+        data: see `describe`.
+        choice, results: see the module.
+
+    Raises:
+        InputError: there is no run in the folder, or it is damaged or of another release.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.reload()
+
+    @staticmethod
+    def create(folder: Path | str, name: str, settings: Settings, data: dict[str, Any]) -> Run:
+        """Begin a run.
+
+        Args:
+            folder: made where it is missing.
+            name: of its models; a file name without folders.
+            settings: what to do.
+            data: as `describe` gives it.
+
+        Raises:
+            InputError: the name is no file name, the folder holds parts of another run, or it
+                cannot be written.
+        """
+        check_name(name)
+        for leftover in ('networks', 'checkpoint.pt'):
+            if (Path(folder) / leftover).exists():
+                raise InputError(
+                    f'{folder} has {leftover!r} but no {RUN_FILE}, so it is of some other run; '
+                    'choose another folder'
+                )
+        run = object.__new__(Run)
+        run.folder, run.name, run.settings, run.data = Path(folder), name, settings, data
+        run.choice, run.results = None, {}
+        run.save()
+        return run
+
+    def reload(self) -> None:
+        """Read `run.json` again, which another process may have changed."""
+        path = self.folder / RUN_FILE
+        try:
+            content = json.loads(path.read_text(encoding='utf-8'))
+        except OSError as error:
+            raise InputError(
+                f'{path}: cannot be read: {error.strerror}; give the folder (--out) of `mbu train`'
+            ) from error
+        except ValueError as error:
+            raise InputError(f'{path}: damaged; train again into another folder') from error
+        version = content.get('schema_version') if isinstance(content, dict) else None
+        try:
+            if version != SCHEMA_VERSION:
+                raise KeyError('schema_version')
+            self.name, self.data = content['name'], content['data']
+            self.settings = Settings.from_dict(content['settings'])
+            self.choice, self.results = content['choice'], content['results']
+        except (KeyError, TypeError, AttributeError, InputError) as error:
+            raise InputError(f'{path}: not a run of this release; train again') from error
+
+    def save(self, progress: dict[str, Any] | None = None) -> None:
+        """Write `run.json`, whole or not at all."""
+        write_json(
+            self.folder / RUN_FILE,
+            {
+                'schema_version': SCHEMA_VERSION,
+                'mbu_ros': __version__,
+                'name': self.name,
+                'settings': self.settings.as_dict(),
+                'data': self.data,
+                'choice': self.choice,
+                'progress': progress,
+                'results': self.results,
+            },
+        )
+
+    def check_same(self, settings: Settings, data: dict[str, Any]) -> None:
+        """Raise InputError unless a run that goes on has these settings and this data."""
+        old, new = self.settings.as_dict(), settings.as_dict()
+        self._compare(old.pop('recipe'), new.pop('recipe'))
+        self._compare(old, new)
+        self.check_data(data)
+
+    def check_data(self, data: dict[str, Any]) -> None:
+        """Raise InputError unless the data is what this run's networks learnt.
+
+        Args:
+            data: as `describe` gives it; keys left out are not compared.
+        """
+        self._compare({key: self.data.get(key) for key in data}, data)
+
+    def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        for key, value in new.items():
+            if old[key] != value:
+                raise InputError(
+                    f'{self.folder} is of a run with {key} {old[key]}, not {value}; give the same '
+                    'arguments, or another folder'
+                )
+
+    @property
+    def classes(self) -> ClassMap:
+        """Names and colours of the classes."""
+        return ClassMap(
+            tuple(self.data['classes']), tuple(tuple(color) for color in self.data['colors'])
+        )
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the networks' input, in pixels."""
+        return tuple(self.data['input_size'])
+
+    @property
+    def mean(self) -> tuple[int, int, int]:
+        """RGB mean of the training images, 0 to 255."""
+        return tuple(self.data['mean'])
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Of the network in training."""
+        return self.folder / 'checkpoint.pt'
+
+    def network_path(self, name: str) -> Path:
+        """Of a network whose training has ended."""
+        return self.folder / 'networks' / f'{name}.pt'
+
+    def model_path(self, name: str) -> Path:
+        """Of the deployed model of a quantised network."""
+        return self.folder / f'{self.name}_{name}.safetensors'
+
+    def has(self, name: str) -> bool:
+        """Whether the training of a network has ended."""
+        return self.network_path(name).exists()
+
+    def new_network(self) -> UNet:
+        """A network of this run's size, with random weights."""
+        return UNet(self.settings.width, self.settings.depth, len(self.classes))
+
+    def plan(self, name: str) -> MaskPlan | None:
+        """The mask plan of a network; None for a float network."""
+        masked = NETWORKS[name].masked
+        if masked == CHOSEN:
+            return None if self.choice is None else self.choice['plan']
+        if masked is None:
+            return None
+        settings = self.settings
+        return make_plan(
+            layer_shapes(settings.width, settings.depth, len(self.classes)), masked
+        )
+
+    def network(self, name: str) -> UNet:
+        """A network whose training has ended: at its precision and plan, in `eval`, on the CPU.
+
+        Raises:
+            InputError: its training has not ended, or its file is damaged.
+        """
+        content = self._load(name)
+        network = self.new_network()
+        try:
+            network.load_state_dict(content['network'])
+        except RuntimeError as error:
+            raise InputError(
+                f'{self.network_path(name)}: not a network of this run; delete it, and it is '
+                'trained again with --resume'
+            ) from error
+        network.set_precision(Precision(content['precision']), content['plan'])
+        network.set_quantizers(
+            mask_threshold=content['mask_threshold'],
+            activation_gradient=self.settings.recipe.activation_gradient,
+        )
+        return network.eval()
+
+    def progress(self, name: str) -> Progress:
+        """What the training of a network took; errors as `network`."""
+        return Progress(**self._load(name)['progress'])
+
+    def save_network(self, name: str, network: UNet, progress: Progress) -> None:
+        """Write a network whose training has ended."""
+        quantized = NETWORKS[name].quantized
+        save_checkpoint(
+            self.network_path(name),
+            {
+                'network': network.state_dict(),
+                'precision': (Precision.QUANTIZED if quantized else Precision.FLOAT).value,
+                'plan': network.plan if quantized else None,
+                'mask_threshold': self.settings.recipe.mask_threshold,
+                'progress': vars(progress),
+            },
+        )
+
+    def save_checkpoint(self, name: str, state: dict[str, Any]) -> None:
+        """Write the state of the network in training."""
+        save_checkpoint(self.checkpoint_path, {'name': name, **state})
+        progress = state['progress']
+        self.save(
+            {'network': name, **{key: progress[key] for key in ('stage', 'steps', 'seconds')}}
+        )
+
+    def checkpoint(self, name: str) -> dict[str, Any] | None:
+        """The state of a network in training; None where the checkpoint is of another, or missing.
+
+        Raises:
+            InputError: the checkpoint is damaged.
+        """
+        if not self.checkpoint_path.exists():
+            return None
+        content = load_checkpoint(self.checkpoint_path, CHECKPOINT_KEYS)
+        return content if content['name'] == name else None
+
+    def deploy(self, network: str, name: str | None = None) -> Model:
+        """The deployed model of a quantised network.
+
+        Args:
+            network: which one.
+            name: of the model; that of the run where None.
+
+        Raises:
+            InputError: the network is a float one or not there, or the name is no file name.
+        """
+        if not NETWORKS[network].quantized:
+            raise InputError(
+                f'the network {network!r} is a float one, which no engine runs; choose one of '
+                f'{", ".join(n for n in NETWORKS if NETWORKS[n].quantized)}'
+            )
+        name = check_name(name or self.name)
+        split = self.data['eval_split']
+        return deploy(
+            self.network(network),
+            name=name,
+            classes=self.classes,
+            input_size=self.input_size,
+            mean=self.mean,
+            training={
+                'data': self.data['name'],
+                'source': self.data['source'],
+                'network': network,
+                'recipe': str(self.settings.recipe),
+                'minutes': self.settings.minutes,
+                'seed': self.settings.seed,
+                'steps': self.progress(network).steps,
+                f'{split}_miou': {
+                    name: round(result['miou'], 4)
+                    for name, result in self.results.items()
+                    if result['miou'] is not None
+                },
+            },
+        )
+
+    def _load(self, name: str) -> dict[str, Any]:
+        path = self.network_path(name)
+        if not path.exists():
+            there = [other for other in NETWORKS if self.has(other)]
+            raise InputError(
+                f'{self.folder} has no finished network {name!r}, only '
+                f'{", ".join(there) or "none"}; train it with `mbu train --networks`, or finish '
+                'the run with --resume'
+            )
+        return load_checkpoint(path, NETWORK_KEYS)
+
+
+def check_name(name: str) -> str:
+    """The name, where it is one for a model file; else raise InputError."""
+    if not name or Path(name).name != name:
+        raise InputError(f'{name!r} is no name for a model, which is a file name; give --name')
+    return name

@@ -1,0 +1,93 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
+
+from mbu_ros.data.sample import ClassMap  # noqa: E402
+from mbu_ros.training.augment import mix  # noqa: E402
+from mbu_ros.training.batches import Batches, TrainingFrames  # noqa: E402
+from mbu_ros.training.datasets import Split, TrainingData  # noqa: E402
+from mbu_ros.training.recipe import RECIPES  # noqa: E402
+
+PLAIN = RECIPES['standard'].with_values(
+    ['zoom_min=1', 'zoom_max=1', 'brightness=0', 'contrast=0', 'batch=4']
+)
+
+
+@pytest.fixture
+def frames():
+    """Six frames, each of one grey, 100 + 10 times its label."""
+    labels = np.arange(6, dtype=np.uint8).reshape(-1, 1, 1) * np.ones((1, 4, 6), np.uint8)
+    images = np.repeat(100 + 10 * labels[..., None], 3, axis=3)
+    split = Split(images, labels)
+    classes = ClassMap(tuple('abcdef'), ((0, 0, 0),) * 6)
+    return TrainingFrames(TrainingData('six', '', classes, split, split), torch.device('cpu'))
+
+
+def seen(batch):
+    return batch.labels[:, 0, 0].tolist()
+
+
+def test_each_frame_is_seen_once_a_round(frames):
+    batches = Batches(frames, PLAIN, seed=0)
+    order = [label for _ in range(6) for label in seen(next(batches))]
+    rounds = [order[start : start + 6] for start in range(0, 24, 6)]
+    assert all(sorted(part) == list(range(6)) for part in rounds)
+    assert len({tuple(part) for part in rounds}) == 4
+    other = Batches(frames, PLAIN, seed=1)
+    assert [label for _ in range(6) for label in seen(next(other))] != order
+
+
+def test_batches_are_bytes_less_their_mean(frames):
+    batch = next(Batches(frames, PLAIN, seed=0))
+    assert batch.images.is_contiguous(memory_format=torch.channels_last) and batch.own is None
+    torch.testing.assert_close(batch.images[:, 0, 0, 0], 10.0 * torch.tensor(seen(batch)) - 25)
+    blank = Batches(frames, PLAIN, seed=0).blank()
+    assert blank.images.shape == batch.images.shape and blank.labels.shape == batch.labels.shape
+    assert blank.images.stride() == batch.images.stride()
+    assert blank.labels.dtype == batch.labels.dtype and (blank.labels == 255).all()
+
+
+def test_processes_take_their_own_parts_of_one_order(frames):
+    whole = Batches(frames, PLAIN, seed=0)
+    parts = [Batches(frames, PLAIN, seed=0, rank=rank, ranks=2) for rank in range(2)]
+    for _ in range(5):
+        together = [label for part in parts for label in seen(next(part))]
+        assert together == seen(next(whole))
+    bright = PLAIN.with_values(['brightness=0.2'])
+    offsets = []
+    for rank in range(2):
+        batch = next(Batches(frames, bright, seed=0, rank=rank, ranks=2))
+        offsets.append(batch.images[:, 0, 0, 0] - (10.0 * torch.tensor(seen(batch)) - 25))
+    assert not torch.equal(*offsets)  # views of their own
+
+
+def test_going_on_from_a_state(frames):
+    recipe = PLAIN.with_values(['contrast=0.3', 'mixup=0.5'])
+    batches, other = (Batches(frames, recipe, seed=seed) for seed in (0, 1))
+    for _ in range(4):
+        next(batches)
+    other.load_state(batches.state())
+    for _ in range(3):
+        for ours, theirs in zip(next(batches), next(other)):
+            assert torch.equal(ours, theirs)
+
+
+def test_more_frames_a_step_than_there_are(frames):
+    batch = next(Batches(frames, PLAIN.with_values(['batch=15']), seed=0))
+    assert np.bincount(seen(batch)).min() >= 2 and len(batch.images) == 15
+
+
+def test_frames_are_mixed_with_the_next(frames):
+    images = torch.tensor([0.0, 100.0, 200.0]).reshape(3, 1, 1, 1).expand(3, 3, 2, 2)
+    generator = torch.Generator().manual_seed(0)
+    same, own = mix(images, 0.0, generator)
+    assert torch.equal(same, images) and (own == 1).all()
+    mixed, own = mix(images, 1.0, generator)
+    assert ((own > 0) & (own < 1)).all() and torch.equal(mixed, mixed.round())
+    expected = own * images[:, 0, 0, 0] + (1 - own) * torch.tensor([200.0, 0.0, 100.0])
+    assert (mixed[:, 0, 0, 0] - expected).abs().max() <= 0.5
+    some = [mix(images, 0.5, generator)[1] for _ in range(100)]
+    assert 0.4 < (torch.stack(some) < 1).float().mean() < 0.6

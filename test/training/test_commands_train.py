@@ -1,0 +1,328 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`mbu train` and `mbu export` end to end on the CPU, in seconds."""
+
+import json
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
+
+from mbu_ros.cli import main  # noqa: E402
+from mbu_ros.model.file import load_model  # noqa: E402
+from mbu_ros.training import all_networks, train  # noqa: E402
+from mbu_ros.training.networks import NETWORKS  # noqa: E402
+from mbu_ros.training.objective import Objective  # noqa: E402
+from mbu_ros.training.run import Run  # noqa: E402
+
+from .pretended_time import PretendedTime  # noqa: E402
+
+SMALL = ['--width', '4', '--depth', '1', '--batch', '4', '--device', 'cpu']
+
+
+def arguments(root, out, *more):
+    return ['train', '--data', str(root), '--out', str(out), *SMALL, *more]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return PretendedTime(monkeypatch)
+
+
+@pytest.fixture(scope='module')
+def trained(box_tree, tmp_path_factory):
+    """A run of all five networks, of 5 minutes by a pretended clock; and what it printed."""
+    out = tmp_path_factory.mktemp('run')
+    with pytest.MonkeyPatch.context() as patch:
+        PretendedTime(patch)
+        patch.setenv('COLUMNS', '120')
+        changes = ['--set', 'averaging=0.9', '--set', 'mask_threshold=0.6']
+        assert main(arguments(box_tree, out, '--minutes', '5', *changes)) == 0
+    return out
+
+
+def test_all_networks_are_there_with_their_results(trained):
+    run = Run(trained)
+    assert list(run.results) == list(NETWORKS)
+    assert not run.checkpoint_path.exists()
+    seconds = {name: result['seconds'] for name, result in run.results.items()}
+    assert sum(seconds.values()) == pytest.approx(300, abs=8)  # whole steps of a second
+    assert seconds['masked'] == seconds['binary']
+    assert seconds['masked'] == pytest.approx(seconds['float_longer'], abs=1)
+    assert seconds['masked'] == pytest.approx(2.5 * seconds['float'], abs=2)
+    for name, result in run.results.items():
+        assert result['steps'] == result['seconds']
+        assert result['images_per_second'] == 4
+        assert result['split'] == 'val' and len(result['iou']) == 2
+        assert result['history'][-1]['val_miou'] == result['trained_miou']
+        kind = NETWORKS[name]
+        assert (result['precision'], result['operation_kind']) == (
+            ('quantized', 'binary') if kind.quantized else ('float', 'fp16')
+        )
+        if kind.quantized:
+            assert result['agreement'] >= 0.9995
+            assert result['integer_miou'] == result['miou']
+            assert abs(result['trained_miou'] - result['miou']) < 1e-3
+            assert result['bytes'] == run.model_path(name).stat().st_size
+        else:
+            assert result['agreement'] is result['integer_miou'] is result['plan'] is None
+    results = run.results
+    # Weights and folded batch norms (or the head's bias), of 2 bytes each, layer by layer.
+    weights = 108 + 144 + 288 + 576 + 128 + 288 + 144 + 8
+    assert results['float']['bytes'] == 2 * (weights + 4 + 4 + 8 + 8 + 4 + 4 + 4 + 2)
+    assert results['float']['operations'] == results['binary']['operations']
+    assert results['chosen']['operations'] <= 1.5 * results['binary']['operations']
+    assert results['binary']['operations'] < results['chosen']['operations']
+    assert results['chosen']['operations'] < results['masked']['operations']
+
+
+def test_they_have_learnt_the_boxes(trained):
+    mious = {name: result['miou'] for name, result in Run(trained).results.items()}
+    # All ground would be 0.4.
+    assert min(mious.values()) > 0.5, mious
+    assert mious['masked'] > 0.65 and mious['float_longer'] > 0.85, mious
+
+
+def test_models_are_those_networks(trained):
+    run = Run(trained)
+    for name in ('masked', 'chosen', 'binary'):
+        model, network = load_model(run.model_path(name)), run.network(name)
+        assert model.name == f'boxes_{name}' and model.input_size == (34, 48)
+        assert model.plan == network.plan == run.results[name]['plan']
+        assert model.training['network'] == name
+        assert model.training['val_miou'][name] == round(run.results[name]['miou'], 4)
+        assert {layer.mask_threshold for layer in network.layers.values()} == {0.6}
+    assert run.network('chosen').plan == run.choice['plan']
+    assert set(run.choice['gains']) == set(run.choice['costs']) == set(run.choice['plan'])
+    assert set(run.network('masked').plan.values()) == {2}
+    assert set(run.network('binary').plan.values()) == {1}
+
+
+def test_what_people_look_at_is_written(trained):
+    table = (trained / 'table.md').read_text()
+    assert all(f'| {name} |' in table or name.replace('_', '\\_') in table for name in NETWORKS)
+    rows = json.loads((trained / 'table.json').read_text())['networks']
+    assert [row['network'] for row in rows] == list(NETWORKS)
+    assert cv2.imread(str(trained / 'samples.png')) is not None
+    pytest.importorskip('matplotlib')
+    assert cv2.imread(str(trained / 'curves.png')) is not None
+
+
+def test_logs_are_written_where_tensorboard_is(trained):
+    pytest.importorskip('tensorboard')
+    assert {path.name for path in (trained / 'logs').iterdir()} == set(NETWORKS)
+
+
+def test_a_run_is_not_overwritten(trained, box_tree, capsys):
+    before = (trained / 'run.json').read_bytes()
+    assert main(arguments(box_tree, trained)) == 2
+    assert '--resume' in capsys.readouterr().err
+    assert (trained / 'run.json').read_bytes() == before
+
+
+def test_a_finished_run_that_goes_on_shows_its_table_again(trained, box_tree, capsys):
+    before = (trained / 'run.json').read_bytes()
+    changes = ['--set', 'averaging=0.9', '--set', 'mask_threshold=0.6', '--minutes', '5']
+    assert main(arguments(box_tree, trained, *changes, '--resume')) == 0
+    out = capsys.readouterr().out
+    assert 'float_longer' in out and 'IoU per class' in out and 'boxes_chosen.safetensors' in out
+    assert (trained / 'run.json').read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ('change', 'text'),
+    [
+        (['--width', '5'], 'with width 4, not 5'),
+        (['--set', 'mask_threshold=0.7'], 'with mask_threshold 0.6, not 0.7'),
+        (['--size', '24x34'], 'with input_size'),
+    ],
+)
+def test_a_run_goes_on_as_it_began_or_not_at_all(trained, box_tree, capsys, change, text):
+    values = ['--set', 'averaging=0.9', '--set', 'mask_threshold=0.6', '--minutes', '5']
+    assert main(arguments(box_tree, trained, *values, '--resume', *change)) == 2
+    error = capsys.readouterr().err
+    assert text in error and 'another folder' in error
+
+
+def test_export_states_the_agreement(trained, box_tree, tmp_path, capsys):
+    path = tmp_path / 'exported.safetensors'
+    options = ['--network', 'binary', '-o', str(path), '--name', 'renamed']
+    assert main(['export', str(trained), *options, '--data', str(box_tree)]) == 0
+    assert load_model(path).name == 'renamed'
+    assert set(load_model(path).plan.values()) == {1}
+    assert 'agree on 100.0000% of the pixels of 4 val frames' in capsys.readouterr().out
+
+
+def test_export_takes_the_chosen_network_and_the_name_of_the_run(trained, capsys):
+    assert main(['export', str(trained)]) == 0
+    model = load_model(trained / 'boxes.safetensors')
+    assert model.plan == Run(trained).choice['plan'] and model.name == 'boxes'
+    (trained / 'boxes.safetensors').unlink()
+
+
+def test_export_of_what_is_not_there(trained, tmp_path, box_tree, capsys):
+    for options, text in (
+        ([str(trained), '--network', 'float'], "'float' is a float one"),
+        ([str(trained), '--network', 'best'], "no network 'best'; choose one of float,"),
+        ([str(tmp_path)], 'run.json: cannot be read.*'),
+        ([str(trained), '--name', 'a/b'], "'a/b' is no name for a model"),
+        ([str(trained), '--data', str(box_tree), '--size', '20x20'], "model's own 48x34"),
+    ):
+        assert main(['export', *options, '-o', str(tmp_path / 'm.safetensors')]) == 2
+        assert text.rstrip('.*') in capsys.readouterr().err
+    other = tmp_path / 'copy'
+    shutil.copytree(trained, other)
+    (other / 'networks' / 'chosen.pt').unlink()
+    assert main(['export', str(other)]) == 2
+    assert "no finished network 'chosen', only float, float_longer" in capsys.readouterr().err
+
+
+def test_damaged_files_of_a_run(trained, tmp_path, capsys):
+    other = tmp_path / 'copy'
+    shutil.copytree(trained, other)
+    path = other / 'networks' / 'chosen.pt'
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert main(['export', str(other)]) == 2
+    assert 'chosen.pt: damaged' in capsys.readouterr().err
+    torch.save({'version': 1}, path)
+    assert main(['export', str(other)]) == 2
+    assert 'not a checkpoint of this release' in capsys.readouterr().err
+    for text, told in (('{', 'damaged'), ('{}', 'not a run of this release')):
+        (other / 'run.json').write_text(text)
+        assert main(['export', str(other)]) == 2
+        assert told in capsys.readouterr().err
+
+
+FEW = ['--minutes', '1', '--networks', 'float,binary']
+
+
+def test_a_run_killed_in_evaluation_does_not_train_again(
+    box_tree, tmp_path, monkeypatch, clock, capsys
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(all_networks, 'evaluate_network', killed)
+        assert main(arguments(box_tree, tmp_path, *FEW)) == 130
+    assert 'go on with --resume' in capsys.readouterr().err
+    steps = clock.steps
+    written = (tmp_path / 'networks' / 'float.pt').stat().st_mtime_ns
+    assert main(arguments(box_tree, tmp_path, *FEW, '--resume')) == 0
+    run = Run(tmp_path)
+    assert list(run.results) == ['float', 'binary']
+    assert (tmp_path / 'networks' / 'float.pt').stat().st_mtime_ns == written
+    assert run.results['float']['steps'] == steps
+    assert clock.steps - steps == run.results['binary']['steps']
+
+
+def test_a_damaged_checkpoint_is_refused(box_tree, tmp_path, monkeypatch, clock, capsys):
+    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 5.0)
+    original = Run.save_checkpoint
+
+    def killed(self, name, state):
+        original(self, name, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, 'save_checkpoint', killed)
+    assert main(arguments(box_tree, tmp_path, *FEW)) == 130
+    capsys.readouterr()
+    progress = json.loads((tmp_path / 'run.json').read_text())['progress']
+    assert progress == {'network': 'float', 'stage': 0, 'steps': 5, 'seconds': 5.0}
+    path = tmp_path / 'checkpoint.pt'
+    path.write_bytes(path.read_bytes()[:-3000])
+    assert main(arguments(box_tree, tmp_path, *FEW, '--resume')) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and 'checkpoint.pt: damaged' in error
+
+
+def test_a_loss_that_is_no_number(box_tree, tmp_path, monkeypatch, clock, capsys):
+    """In the second network, once it has a checkpoint."""
+    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 5.0)
+    original = Objective.forward
+
+    def forward(self, batch):
+        factor = float('nan') if self.teacher is not None and clock.steps > 30 else 1.0
+        return original(self, batch) * factor
+
+    monkeypatch.setattr(Objective, 'forward', forward)
+    assert main(arguments(box_tree, tmp_path, *FEW)) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    for text in (
+        *('binary: training diverged', 'loss of nan', 'keeps float, the last good state of binary'),
+        *('--resume', 'lower --learning-rate'),
+    ):
+        assert text in error
+    run = Run(tmp_path)
+    state = run.checkpoint('binary')
+    assert all(torch.isfinite(value).all() for value in state['network'].values())
+    assert list(run.results) == ['float']
+
+
+def test_a_class_that_never_occurs_is_told_and_the_others_are_learnt(
+    box_tree, tmp_path, monkeypatch, clock, capsys
+):
+    root = tmp_path / 'tree'
+    shutil.copytree(box_tree, root)
+    content = json.loads((root / 'dataset.json').read_text())
+    content['classes'].append('bird')
+    content['colors'].append([0, 0, 255])
+    (root / 'dataset.json').write_text(json.dumps(content))
+    out = tmp_path / 'run'
+    assert main(arguments(root, out, '--minutes', '1', '--networks', 'float')) == 0
+    assert "the class 'bird' never occurs in the train split" in capsys.readouterr().out
+    result = Run(out).results['float']
+    assert np.isfinite([point['loss'] for point in result['history']]).all()
+    assert result['iou'][2] in (None, 0.0)
+
+
+def test_the_test_split_is_evaluated_where_asked_for(box_tree, tmp_path, clock, capsys):
+    root, out = tmp_path / 'tree', tmp_path / 'run'
+    shutil.copytree(box_tree, root)
+    (root / 'val').rename(root / 'test')
+    few = ['--minutes', '0.2', '--networks', 'float']
+    assert main(arguments(root, out, *few)) == 2
+    assert 'val/images: no such folder' in capsys.readouterr().err
+    assert main(arguments(root, out, *few, '--eval-split', 'test')) == 0
+    assert Run(out).results['float']['split'] == 'test'
+    assert 'test split' in (out / 'table.md').read_text()
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (['--recipe', 'best'], "no recipe 'best'; choose one of: standard,"),
+        (['--set', 'speed=9'], "'speed=9' is no setting of a recipe.*averaging"),
+        (['--set', 'zoom_min=0'], 'zoom_min is 0.0; it must be 0.1 to 10'),
+        (['--batch', 'many'], "batch is 'many'; it must be a whole number from 1 to 4096"),
+        (['--learning-rate', '0'], 'learning_rate is 0.0'),
+        (['--networks', 'masked'], "'masked' needs 'float'; name it in --networks too"),
+        (['--networks', 'float,huge'], "no network 'huge'"),
+        (['--budget', '3'], 'budget is 3.0; it must be 1 to 2'),
+        (['--minutes', 'nan'], 'minutes is nan'),
+        (['--name', 'a/b'], "'a/b' is no name for a model"),
+        (['--size', '2x2', '--batch', '1'], 'batch norm can learn nothing'),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_it_starts(
+    box_tree, tmp_path, capsys, options, text
+):
+    out = tmp_path / 'run'
+    assert main(arguments(box_tree, out, *options)) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and re.search(text, error)
+    assert not out.exists()
+
+
+def test_folders_that_cannot_be_used(box_tree, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    assert main(arguments(box_tree, tmp_path / 'file' / 'out')) == 2
+    assert 'cannot be written' in capsys.readouterr().err
+    (tmp_path / 'networks').mkdir()
+    assert main(arguments(box_tree, tmp_path)) == 2
+    assert "has 'networks' but no run.json" in capsys.readouterr().err

@@ -1,0 +1,128 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loss of a batch: its parts, and that it can be compiled whole."""
+
+import logging
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
+
+from mbu_ros.network.unet import Precision, UNet  # noqa: E402
+from mbu_ros.training.batches import Batch  # noqa: E402
+from mbu_ros.training.compiling import Compiler  # noqa: E402
+from mbu_ros.training.distill import (  # noqa: E402
+    distillation_loss,
+    feature_loss,
+    label_loss,
+    mixed_label_loss,
+)
+from mbu_ros.training.objective import Objective  # noqa: E402
+from mbu_ros.training.recipe import RECIPES  # noqa: E402
+from mbu_ros.training.train import frozen  # noqa: E402
+
+WEIGHTS = torch.tensor([1.0, 2.0, 0.5])
+RECIPE = RECIPES['standard'].with_values(
+    ['label_loss=0.5', 'logit_loss=2', 'feature_loss=3', 'temperature=4']
+)
+
+
+def networks(precision=Precision.QUANTIZED):
+    torch.manual_seed(0)
+    student = UNet(4, 1, 3).set_precision(precision).train()
+    return student, frozen(UNet(4, 1, 3))
+
+
+def batch(mixed=False):
+    images = torch.randint(-100, 100, (2, 3, 8, 12)).float()
+    return Batch(
+        images, torch.randint(0, 3, (2, 8, 12)), torch.tensor([0.3, 1.0]) if mixed else None
+    )
+
+
+def test_the_losses_are_weighted():
+    student, teacher = networks()
+    frames = batch(mixed=True)
+    (logits, features), (target, seen) = student(frames.images, True), teacher(frames.images, True)
+    parts = (
+        0.5 * mixed_label_loss(logits, frames.labels, WEIGHTS, frames.own),
+        2.0 * distillation_loss(logits, target, 4.0),
+        3.0 * feature_loss(features, seen),
+    )
+    assert all(part > 0.01 for part in parts)
+    torch.testing.assert_close(Objective(student, teacher, WEIGHTS, RECIPE)(frames), sum(parts))
+
+
+def test_without_a_teacher_labels_are_all():
+    student, _ = networks()
+    frames = batch()
+    expected = label_loss(student(frames.images), frames.labels, WEIGHTS)
+    torch.testing.assert_close(Objective(student, None, WEIGHTS, RECIPE)(frames), expected)
+
+
+def test_only_the_network_learns():
+    student, teacher = networks()
+    Objective(student, teacher, WEIGHTS, RECIPE)(batch()).backward()
+    assert all(p.grad is not None for p in student.parameters())
+    assert all(p.grad is None for p in teacher.parameters()) and not teacher.training
+
+
+@pytest.mark.parametrize('gradient', ['quadratic', 'clip', 'tanh'])
+def test_it_is_one_graph_that_stays_when_weights_blend_in(gradient):
+    """The compiler reads it whole; it would compile anew for each step if numbers changed it."""
+    student, teacher = networks()
+    student.set_quantizers(activation_gradient=gradient).blending = True
+    objective = Objective(student, teacher, WEIGHTS, RECIPE)
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compiler.reset()
+    compiled = torch.compile(objective, dynamic=False, fullgraph=True, backend=backend)
+    losses = []
+    for blend in (0.0, 0.4, 1.0):
+        student.blend.fill_(blend)
+        torch.manual_seed(1)
+        frames = batch(mixed=True)
+        expected = objective(frames)
+        expected.backward()
+        gradients = [p.grad.clone() for p in student.parameters()]
+        student.zero_grad()
+        loss = compiled(frames)
+        loss.backward()
+        torch.testing.assert_close(loss, expected)
+        for ours, theirs in zip(student.parameters(), gradients):
+            torch.testing.assert_close(ours.grad, theirs)
+        student.zero_grad()
+        losses.append(loss.item())
+    assert len(graphs) == 1 and len(set(losses)) == 3
+
+
+def test_what_cannot_be_compiled_runs_without_and_says_so_once(monkeypatch, caplog):
+    def failing(*_, **__):
+        raise RuntimeError('no compiler\nand a long story')
+
+    monkeypatch.setattr(torch, 'compile', failing)
+    compiler, module, called = Compiler(), torch.nn.Identity(), []
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            result = compiler.compile(module, torch.nn.Sequential, called.append)
+            assert list(result) == [module] and called.pop() is result
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        'torch.compile failed, training goes on without it: no compiler'
+    )
+
+
+def test_too_little_memory_is_not_taken_for_a_failing_compiler(monkeypatch):
+    compiler = Compiler()
+    monkeypatch.setattr(torch, 'compile', lambda module, **_: module)
+
+    def full(_):
+        raise torch.cuda.OutOfMemoryError('full')
+
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        compiler.compile(torch.nn.Identity(), torch.nn.Sequential, full)
+    assert not compiler.failed
