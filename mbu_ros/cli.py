@@ -27,6 +27,7 @@ COMMANDS = {
     'bench': 'time the CUDA engine beside FP16 U-Nets on this GPU',
     'kernels': 'compile the CUDA kernels ahead of time (needs nvcc)',
     'train': 'train a model (needs PyTorch)',
+    'mask': 'study which layers of a trained network deserve a second bit plane (needs PyTorch)',
     'export': 'turn a training checkpoint into a model file (needs PyTorch)',
 }
 
