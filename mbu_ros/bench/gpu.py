@@ -58,7 +58,7 @@ class NvmlGpu:
             return None
 
     def state(self) -> dict:
-        """Driver, clocks (MHz), power limit (W) and temperature now; None where not told."""
+        """Driver, clocks (MHz), power and its limit (W), temperature; None where not told."""
         nvml, handle = self._nvml, self._handle
 
         def ask(call: str, *arguments: object) -> object:
@@ -68,10 +68,12 @@ class NvmlGpu:
                 return None
 
         limit = ask('nvmlDeviceGetEnforcedPowerLimit', handle)
+        power = ask('nvmlDeviceGetPowerUsage', handle)
         return {
             'driver': ask('nvmlSystemGetDriverVersion'),
             'sm_mhz': ask('nvmlDeviceGetClockInfo', handle, nvml.NVML_CLOCK_SM),
             'memory_mhz': ask('nvmlDeviceGetClockInfo', handle, nvml.NVML_CLOCK_MEM),
+            'watts': None if power is None else power / 1000,
             'power_limit_watts': None if limit is None else limit / 1000,
             'celsius': ask('nvmlDeviceGetTemperature', handle, nvml.NVML_TEMPERATURE_GPU),
         }

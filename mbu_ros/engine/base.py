@@ -58,6 +58,20 @@ class Segmentation:
     milliseconds: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a device.
+
+    Attributes:
+        used: bytes that an engine holds there.
+        free, total: bytes of the device, whoever holds the others.
+    """
+
+    used: int
+    free: int
+    total: int
+
+
 class Engine(Protocol):
     """Runs one deployed model. An engine belongs to the thread that made it."""
 
@@ -65,6 +79,10 @@ class Engine(Protocol):
     """Short name: 'reference' or 'cuda'."""
     device: str
     """What it runs on, in words, for logs and reports."""
+    architecture: str
+    """Of the device, as compilers call it, such as 'sm_87' or 'x86_64'."""
+    max_batch: int
+    """Frames that it runs at once; of more it takes several batches."""
     model: Model
 
     def segment(self, frames: Sequence[Frame], *, confidence: bool = False) -> list[Segmentation]:
@@ -76,6 +94,13 @@ class Engine(Protocol):
         Raises:
             InputError: a frame is of another dtype or shape, is empty, or its bytes do not fit it.
             EngineError: the engine is closed, belongs to another thread, or its device failed.
+        """
+
+    def memory(self) -> Memory | None:
+        """What it holds of a device's own memory; None of an engine on the CPU.
+
+        Raises:
+            EngineError: as for `segment`.
         """
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ the work itself.
 from __future__ import annotations
 
 import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,8 @@ class ReferenceEngine:
     """
 
     name = 'reference'
+    architecture = platform.machine()
+    max_batch = 1
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -70,6 +73,9 @@ class ReferenceEngine:
     def segment(self, frames: Sequence[Frame], *, confidence: bool = False) -> list[Segmentation]:
         """Segment frames one by one."""
         return [self._segment(frame, confidence) for frame in frames]
+
+    def memory(self) -> None:
+        """It holds no memory but the process's."""
 
     def close(self) -> None:
         """Free the weights and end the threads."""

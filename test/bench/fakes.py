@@ -33,6 +33,7 @@ def fake_nvml(**replaced):
         'nvmlDeviceGetClockInfo': lambda handle, kind: {1: 1755, 2: 3201}[kind],
         'nvmlDeviceGetMemoryBusWidth': lambda handle: 6144,
         'nvmlDeviceGetEnforcedPowerLimit': lambda handle: 700_000,
+        'nvmlDeviceGetPowerUsage': lambda handle: 123_400,
         'nvmlDeviceGetTemperature': lambda handle, kind: 31,
         'nvmlSystemGetDriverVersion': lambda: '580.1',
         'nvmlDeviceGetTotalEnergyConsumption': lambda handle: next(energy),

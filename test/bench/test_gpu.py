@@ -22,6 +22,7 @@ def test_facts_and_energy_of_a_gpu(nvml):
         assert facts.bandwidth == pytest.approx(4.917e12, rel=0.001)
         assert gpu.state()['driver'] == '580.1'
         assert gpu.state()['power_limit_watts'] == 700
+        assert gpu.state()['watts'] == 123.4
         assert meter.joules() >= 1000  # millijoules in NVML
         assert (reason, no_meter) == ('', '')
 

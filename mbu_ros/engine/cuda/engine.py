@@ -12,6 +12,7 @@ from typing import Any
 from mbu_ros.engine.base import (
     EngineError,
     Frame,
+    Memory,
     RawFrame,
     Segmentation,
     check_frame,
@@ -52,6 +53,7 @@ class CudaEngine:
     """
 
     name = 'cuda'
+    max_batch = MAX_BATCH
 
     def __init__(
         self, model: Model, device_index: int = 0, *, instruction: str | None = None
@@ -62,8 +64,8 @@ class CudaEngine:
         self._sessions: OrderedDict[tuple, Session] = OrderedDict()
         self._parts: Shared | None = None
         self._device = Device(device_index)
-        architecture = self._device.limits.architecture
-        self.device = f'{self._device.name} (sm_{architecture})'
+        self.architecture = f'sm_{self._device.limits.architecture}'
+        self.device = f'{self._device.name} ({self.architecture})'
         with closed_on_failure(self), self._device:
             self._prepare()
 
@@ -91,6 +93,14 @@ class CudaEngine:
         with self._device:
             key = tuple((f.encoding, f.height, f.width, f.step) for f in formats), confidence
             return self._session(key)
+
+    def memory(self) -> Memory:
+        """What it holds of the GPU's memory; on an integrated GPU, with the frames."""
+        parts = self._parts
+        with self._device as device:
+            sessions = sum(session.own_bytes for session in self._sessions.values())
+            used = parts.parameters.bytes + parts.arena.bytes + sessions
+            return Memory(used, *device.free_memory())
 
     def close(self) -> None:
         """Free the GPU's memory and context. Twice is allowed.

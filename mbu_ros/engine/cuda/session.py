@@ -107,6 +107,12 @@ class Session:
             'frames': lay_out(plan.frames)[1] + lay_out(plan.masks)[1],
         }
 
+    @property
+    def own_bytes(self) -> int:
+        """Device memory of this session alone: frames, masks and tables."""
+        memory = self.memory_bytes
+        return memory['frames'] + memory['parameters'] - self._shared.parameters.bytes
+
     def close(self) -> None:
         """Free what it holds; masks that were views of it are lost. Twice is allowed."""
         self._drop_work()

@@ -20,10 +20,10 @@ def install(monkeypatch):
         gpu = FakeGpu(toy_network.KERNELS, **options)
         modules = {'pycuda.driver': gpu.driver, 'cuda.bindings.driver': gpu.bindings}
 
-        def import_module(name, *arguments):
+        def import_module(name, *arguments, **options):
             if name == 'cuda.bindings.driver' and not bindings:
                 raise ModuleNotFoundError("No module named 'cuda'")
-            return modules.get(name) or real_import(name, *arguments)
+            return modules.get(name) or real_import(name, *arguments, **options)
 
         monkeypatch.setattr(importlib, 'import_module', import_module)
         monkeypatch.setattr(device, '_pop_current', gpu.pop_current)
