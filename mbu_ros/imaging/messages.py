@@ -25,9 +25,8 @@ import cv2
 import numpy as np
 
 from mbu_ros.errors import InputError
-
-MAX_PIXELS = 100_000_000
-"""Larger images are refused: no camera sends them, and converting one takes many times its size."""
+from mbu_ros.imaging.compressed import decode_bgr
+from mbu_ros.imaging.size import check_pixels
 
 # Encodings done here: channels, and the OpenCV conversion to RGB (None: it is RGB already).
 _DIRECT = {
@@ -86,11 +85,11 @@ def to_rgb(message: Any) -> np.ndarray:
     the image's, and the data hold one and a half times as many rows.
 
     Raises:
-        InputError: the encoding is unknown, the image is empty or larger than `MAX_PIXELS`, step
-            or length of data do not fit its size, or it cannot be decoded.
+        InputError: the encoding is unknown, the image is empty or larger than
+            `size.MAX_PIXELS`, step or length of data do not fit its size, or it cannot be decoded.
     """
     if hasattr(message, 'format'):
-        return _decode(message)
+        return cv2.cvtColor(decode_bgr(message), cv2.COLOR_BGR2RGB)
     rows = _checked_rows(message, ENCODINGS)
     if message.encoding not in _DIRECT:
         return _convert(_tighten(message, rows))
@@ -135,8 +134,8 @@ def check_size(
         Rows of its data, and the bytes of one without padding.
 
     Raises:
-        InputError: the encoding is none of those, the image is empty or larger than `MAX_PIXELS`,
-            or its size or step do not fit its encoding.
+        InputError: the encoding is none of those, the image is empty or larger than
+            `size.MAX_PIXELS`, or its size or step do not fit its encoding.
     """
     if encoding not in encodings:
         raise InputError(
@@ -145,16 +144,18 @@ def check_size(
         )
     layout = _LAYOUTS[encoding]
     size = f'{encoding} image of {width}x{height}'
-    if height <= 0 or width <= 0:
-        raise InputError(f'{size} is empty; width and height must be at least 1')
-    if height * width > MAX_PIXELS:
-        raise InputError(f'{size} is too large; at most {MAX_PIXELS} pixels are taken')
+    check_pixels(f'{encoding} image', height, width)
     if layout.even_width and width % 2 or layout.half_plane and height % 2:
         raise InputError(f'{size}: this encoding needs an even size, its pixels share colours')
     row_bytes = width * layout.pixel_bytes
     if step < row_bytes:
         raise InputError(f'{size} has step {step}; a row of it takes at least {row_bytes} bytes')
     return height * 3 // 2 if layout.half_plane else height, row_bytes
+
+
+def check_image(message: Any) -> None:
+    """Raise InputError unless the fields of a sensor_msgs Image fit each other and its data."""
+    _checked_rows(message, ENCODINGS)
 
 
 def check_bytes(encoding: str, height: int, width: int, step: int, rows: int, found: int) -> None:
@@ -217,31 +218,3 @@ def _converters() -> tuple[Callable[[Any, str], np.ndarray], ...]:
     except Exception:  # not there, or built for another NumPy, which raises what it likes
         return (message_to_cvimage,)
     return CvBridge().imgmsg_to_cv2, message_to_cvimage
-
-
-def _decode(message: Any) -> np.ndarray:
-    # Not through the converters: both hand a grey picture to a conversion from three channels and
-    # fail. Orientation marks are not followed, as cv_bridge does not, so that a mask has the size
-    # that others see.
-    encoded = np.frombuffer(message.data, dtype=np.uint8) if len(message.data) else None
-    if encoded is None:
-        raise InputError(f'compressed image ({message.format!r}) is empty')
-    content = encoded.tobytes()
-    if content.startswith(b'\xff\xd8') and b'\xff\xd9' not in content:
-        # OpenCV would fill the missing part with grey and call it decoded.
-        raise InputError(f'JPEG of {len(content)} bytes is truncated: it has no end marker')
-    try:
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise InputError(f'compressed image ({message.format!r}): {error.err}') from error
-    if image is None:
-        raise InputError(
-            f'compressed image ({message.format!r}, {len(content)} bytes) is damaged or of a '
-            'kind that OpenCV does not decode; publish JPEG or PNG'
-        )
-    if image.shape[0] * image.shape[1] > MAX_PIXELS:
-        raise InputError(
-            f'compressed image of {image.shape[1]}x{image.shape[0]} is too large; at most '
-            f'{MAX_PIXELS} pixels are taken'
-        )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

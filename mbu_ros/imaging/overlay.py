@@ -14,20 +14,26 @@ from mbu_ros.data.sample import IGNORE
 Colors = Sequence[tuple[int, int, int]]
 
 
-def colorize(labels: np.ndarray, colors: Colors) -> np.ndarray:
+def colorize(
+    labels: np.ndarray, colors: Colors, out: np.ndarray | None = None
+) -> np.ndarray:
     """Paint class ids: uint8 [H, W] to uint8 [H, W, 3] RGB.
 
     `colors` holds one RGB triple per class. 255 (unlabelled), like any value that is no class, is
-    black.
+    black. The result is written to `out` where that is given.
     """
-    table = np.zeros((1, 256, 3), np.uint8)
-    table[0, : len(colors)] = colors
-    # LUT wants as many channels as its table has; both calls beat indexing by a wide margin.
-    return cv2.LUT(cv2.merge((labels, labels, labels)), table)
+    table = np.zeros((256, 1, 3), np.uint8)
+    table[: len(colors), 0] = colors
+    # Despite its name it knows nothing of BGR, and it beats indexing by a wide margin.
+    return cv2.applyColorMap(np.ascontiguousarray(labels), table, out)
 
 
 def overlay(
-    image: np.ndarray, labels: np.ndarray, colors: Colors, alpha: float = 0.5
+    image: np.ndarray,
+    labels: np.ndarray,
+    colors: Colors,
+    alpha: float = 0.5,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Blend class colours over an image; unlabelled pixels (255) keep the image.
 
@@ -36,8 +42,10 @@ def overlay(
         labels: uint8 [H, W] class ids.
         colors: one RGB triple per class.
         alpha: weight of the colours, 0 (the image alone) to 1 (the colours alone).
+        out: uint8 [H, W, 3], contiguous, to which the result is written; a new array if None.
     """
-    blended = cv2.addWeighted(colorize(labels, colors), alpha, image, 1 - alpha, 0)
+    painted = colorize(labels, colors)
+    blended = cv2.addWeighted(painted, alpha, image, 1 - alpha, 0, painted if out is None else out)
     unlabelled = cv2.compare(labels, IGNORE, cv2.CMP_EQ)
     if cv2.countNonZero(unlabelled):
         cv2.copyTo(image, unlabelled, blended)

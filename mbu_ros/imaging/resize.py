@@ -29,4 +29,8 @@ def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
         return mask
     row = (2 * np.arange(height) + 1) * rows // (2 * height)
     column = (2 * np.arange(width) + 1) * columns // (2 * width)
-    return mask[row[:, None], column[None, :]]
+    # Along one axis and then the other, the way that leaves less for the columns to do: whole rows
+    # are copied at once, columns element by element.
+    if height < rows:
+        return mask.take(row, axis=0).take(column, axis=1)
+    return mask.take(column, axis=1).take(row, axis=0)
