@@ -52,8 +52,9 @@ class NodeState:
     def _take_frames(self, values: Mapping[str, str]) -> None:
         self.received = int(values['Frames received'])
         self.segmented = int(values['Frames segmented'])
-        self.dropped = int(values['Frames dropped (superseded)'])
-        self.dropped += int(values['Frames dropped (bad)'])
+        self.dropped = sum(
+            int(value) for key, value in values.items() if key.startswith('Frames dropped (')
+        )
         stages: dict[str, dict[str, float]] = {}
         for key, value in values.items():
             found = PERCENTILE.fullmatch(key)

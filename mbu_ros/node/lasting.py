@@ -5,13 +5,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mbu_ros.engine.base import Engine, EngineError, EngineUnavailable, Frame, Segmentation
+from mbu_ros.engine.base import (
+    Engine,
+    EngineError,
+    EngineUnavailable,
+    Frame,
+    Memory,
+    Segmentation,
+)
 from mbu_ros.errors import InputError
 from mbu_ros.model.deployed import Model
+from mbu_ros.node.formats import Batch, Formats, blank
 
 RETRY_SECONDS = 1.0
 """From one attempt to make an engine again to the next."""
@@ -22,15 +30,21 @@ class EngineState:
     """What there is to tell of an engine.
 
     Attributes:
-        name, device, model: of the engine; of the last one, where none could be made again.
+        name, device, architecture, model: of the engine; of the last one, where none could be made
+            again.
+        max_batch: frames that it runs at once.
         reason: one sentence on why it is this engine.
+        memory: what it held when it was last measured; None on a CPU, and before.
         failure: why the last frame was not segmented; None where the engine works.
     """
 
     name: str
     device: str
+    architecture: str
     model: Model
+    max_batch: int
     reason: str
+    memory: Memory | None = None
     failure: str | None = None
 
 
@@ -45,9 +59,11 @@ class LastingEngine:
     Args:
         create: makes an engine; returns it, and why it is this one.
         log: with methods info and error, for a line of text each.
+        batches: what batches are to be expected: the first engine is prepared for them.
         clock: monotonic, in seconds.
 
     Attributes:
+        formats: what batches were segmented.
         state: an `EngineState`; always replaced whole, so that any thread may read it.
 
     Raises:
@@ -58,6 +74,7 @@ class LastingEngine:
         self,
         create: Callable[[], tuple[Engine, str]],
         log: Any,
+        batches: Iterable[Batch] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._create = create
@@ -65,14 +82,22 @@ class LastingEngine:
         self._clock = clock
         self._engine: Engine | None = None
         self._next_attempt = 0.0
+        self.formats = Formats()
         self._make()
+        try:
+            for batch in batches:
+                frames, confidence = blank(batch)
+                self._engine.segment(frames, confidence=confidence)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def model(self) -> Model:
         """The model that runs."""
         return self.state.model
 
-    def segment(self, frames: Sequence[Frame]) -> list[Segmentation]:
+    def segment(self, frames: Sequence[Frame], *, confidence: bool = False) -> list[Segmentation]:
         """Segment frames; see `Engine.segment`.
 
         Raises:
@@ -82,7 +107,7 @@ class LastingEngine:
         if self._engine is None:
             self._make_again()
         try:
-            results = self._engine.segment(frames)
+            results = self._engine.segment(frames, confidence=confidence)
         except InputError:
             raise
         except Exception as error:
@@ -91,7 +116,18 @@ class LastingEngine:
         if self.state.failure is not None:
             self.state = replace(self.state, failure=None)
             self._log.info('The engine works again')
+        self.formats.add(frames, confidence)
         return results
+
+    def measure(self) -> None:
+        """Have `state.memory` tell what the engine holds now. Does not raise."""
+        if self._engine is None:
+            return
+        try:
+            memory = self._engine.memory()
+        except Exception:  # a device that is lost: the next frame will find that out
+            memory = None
+        self.state = replace(self.state, memory=memory)
 
     def close(self) -> None:
         """Free the engine; that it cannot be freed is logged. Twice is allowed."""
@@ -106,7 +142,15 @@ class LastingEngine:
     def _make(self, failure: str | None = None) -> None:
         self._engine, reason = self._create()
         engine = self._engine
-        self.state = EngineState(engine.name, engine.device, engine.model, reason, failure)
+        self.state = EngineState(
+            engine.name,
+            engine.device,
+            engine.architecture,
+            engine.model,
+            engine.max_batch,
+            reason,
+            failure=failure,
+        )
         self._log.info(f'Engine: {engine.name} on {engine.device} ({reason})')
 
     def _make_again(self) -> None:

@@ -1,109 +1,104 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters: types, defaults, ranges, and why a value is refused."""
+"""The node's parameters as its parts read them; what there is stands in `parameter_table`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
-from mbu_ros.engine.select import ENGINES
+from mbu_ros.node.assessment import Limits
+from mbu_ros.node.parameter_table import PARAMETERS
 
-RELIABILITIES = ('best_effort', 'reliable')
-_CHOICES = {'engine': ENGINES, 'reliability': RELIABILITIES}
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """Parameters of one camera that hold from configuring to cleaning up.
+
+    Attributes:
+        name: '' for the one camera without a name.
+        transport: 'raw' or 'compressed'.
+        mask_size: 'camera' or 'network'.
+        reliability: 'best_effort', 'reliable' or 'publisher'.
+        queue_depth: of its subscription.
+    """
+
+    name: str = ''
+    transport: str = 'raw'
+    mask_size: str = 'camera'
+    reliability: str = 'best_effort'
+    queue_depth: int = 5
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The parameters that hold from configuring to cleaning up; see `declare` for their meaning."""
+    """Parameters that are read when the node is configured; see `parameter_table`."""
 
     model: str
     engine: str
-    reliability: str
-    queue_depth: int
+    cameras: tuple[CameraSettings, ...]
+    retry_seconds: float = 0.0
+    confidence_encoding: str = 'mono8'
 
 
-def declare(node: Node) -> None:
-    """Declare all parameters.
+class Live:
+    """Parameters that may change at any time, as they are now. For any thread.
 
-    Raises:
-        rclpy.exceptions.ParameterException: a value given at the start is of the wrong type or out
-            of range.
+    Args:
+        node: a node on which `declare` was called.
     """
-    node.add_on_set_parameters_callback(_check)
-    node.declare_parameter(
-        'model',
-        'synthetic',
-        _fixed('Name of a shipped model, or path of a model file (.safetensors)'),
-    )
-    node.declare_parameter(
-        'engine',
-        'auto',
-        _fixed('What runs the model; auto: CUDA where it can, else the CPU', 'engine'),
-    )
-    node.declare_parameter(
-        'autostart',
-        True,
-        _fixed('Configure and activate at the start; false: wait for a lifecycle manager'),
-    )
-    node.declare_parameter(
-        'reliability',
-        'best_effort',
-        _fixed(
-            'QoS of the image subscription; best_effort also hears reliable publishers',
-            'reliability',
-        ),
-    )
-    node.declare_parameter(
-        'queue_depth',
-        5,
-        _fixed(
-            'Depth of the image subscription, in frames',
-            integer_range=[IntegerRange(from_value=1, to_value=100, step=1)],
-        ),
-    )
-    node.declare_parameter(
-        'overlay_alpha',
-        0.5,
-        ParameterDescriptor(
-            description='Weight of the class colours in segmentation/overlay, 0 to 1; may be '
-            'changed while the node runs',
-            floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1.0)],
-        ),
-    )
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @property
+    def overlay_alpha(self) -> float:
+        """Weight of the class colours, 0 to 1."""
+        return self._node.get_parameter('overlay_alpha').value
+
+    @property
+    def confidence_threshold(self) -> float:
+        """Below it a pixel becomes 255; 0 to 1, 0: off."""
+        return self._node.get_parameter('confidence_threshold').value
+
+    def max_rate(self, camera: str) -> float:
+        """Frames a second at most of the camera of this name ('' without one), 0: no limit."""
+        return _of_camera(self._node, camera, 'max_rate')
+
+    def outputs(self, camera: str) -> tuple[str, ...]:
+        """Topics, of `parameter_table.OUTPUTS`, that may be published."""
+        return tuple(_of_camera(self._node, camera, 'outputs'))
+
+    def limits(self, camera: str) -> Limits:
+        """What the camera is judged by."""
+        names = Limits.__dataclass_fields__
+        return Limits(
+            **{name: _of_camera(self._node, camera, f'limits.{name}') for name in names}
+        )
 
 
 def read_settings(node: Node) -> Settings:
     """The parameters that are needed to configure, as they are now."""
+    names = CameraSettings.__dataclass_fields__.keys() - {'name'}
+    cameras = tuple(
+        CameraSettings(camera, **{name: _of_camera(node, camera, name) for name in names})
+        for camera in node.get_parameter('cameras').value
+    )
+    names = Settings.__dataclass_fields__.keys() - {'cameras'}
     return Settings(
-        **{name: node.get_parameter(name).value for name in Settings.__dataclass_fields__}
+        cameras=cameras, **{name: node.get_parameter(name).value for name in names}
     )
 
 
-def _fixed(description: str, name: str = '', **more: object) -> ParameterDescriptor:
-    """A parameter that can be given at the start only, of the choices for `name` if there are."""
-    constraint = f'One of {", ".join(_CHOICES[name])}' if name else ''
-    return ParameterDescriptor(
-        description=description, additional_constraints=constraint, read_only=True, **more
-    )
+_INHERITS = {entry.name: entry.inherits for entry in PARAMETERS if entry.of_camera}
 
 
-def _check(parameters: list[Parameter]) -> SetParametersResult:
-    """Refuse what the descriptors' ranges cannot express."""
-    for parameter in parameters:
-        choices = _CHOICES.get(parameter.name)
-        if choices and parameter.value not in choices:
-            return SetParametersResult(
-                successful=False,
-                reason=f'{parameter.name} must be one of {", ".join(choices)}, '
-                f'not {parameter.value!r}',
-            )
-    return SetParametersResult(successful=True)
+def _of_camera(node: Node, camera: str, name: str) -> Any:
+    """A parameter of a camera: its own where that was given, else the node's."""
+    if camera:
+        value = node.get_parameter(f'{camera}.{name}').value
+        if value != _INHERITS[name]:
+            return value
+    return node.get_parameter(name).value

@@ -10,90 +10,117 @@ one more thread segments.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+import time
+from typing import Any
 
-import numpy as np
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from mbu_ros.engine.base import Engine, EngineError, EngineUnavailable
-from mbu_ros.engine.select import create_engine
+from mbu_ros.engine.base import EngineError, EngineUnavailable
 from mbu_ros.errors import InputError
-from mbu_ros.model.catalog import find_model
-from mbu_ros.model.deployed import Model
-from mbu_ros.model.file import load_model
-from mbu_ros.node.cameras import Camera
-from mbu_ros.node.diagnostics import Diagnostics
-from mbu_ros.node.lasting import LastingEngine
+from mbu_ros.node.assessment import Level
+from mbu_ros.node.declaring import declare, warn_of_unknown
+from mbu_ros.node.diagnostics import Diagnostics, NodeReport
+from mbu_ros.node.engines import describe_failure, read_model
+from mbu_ros.node.hardware import HardwareMonitor
 from mbu_ros.node.managed import ManagedNode
-from mbu_ros.node.parameters import declare, read_settings
+from mbu_ros.node.parameters import Live, read_settings
+from mbu_ros.node.pipeline import Pipeline
+from mbu_ros.node.retrying import Retry
 from mbu_ros.node.ros_logging import forward_logging
+from mbu_ros.node.simulated_time import tell_of_missing_clock
 from mbu_ros.node.spinning import StopSignals, spin_until_signal
-from mbu_ros.node.worker import EngineThread
 
 NODE_NAME = 'segment'
 
 
 class SegmentNode(ManagedNode):
-    """A managed node. See `mbu_ros.node.parameters` for its parameters.
+    """A managed node. See `mbu_ros.node.parameter_table` for its parameters.
+
+    Args:
+        options: for rclpy's LifecycleNode.
 
     Raises:
         rclpy.exceptions.ParameterException: a parameter given at the start cannot be used.
     """
 
-    def __init__(self) -> None:
-        super().__init__(NODE_NAME)
-        declare(self)
-        self._worker: EngineThread | None = None
-        self._camera: Camera | None = None
-        self._diagnostics: Diagnostics | None = None
+    # Of the class, since rclpy destroys also a node whose making failed halfway.
+    _pipeline: Pipeline | None = None
+    _hardware: HardwareMonitor | None = None
+
+    def __init__(self, name: str = NODE_NAME, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._state = 'unconfigured'
+        self._failure = ''
+        self._checks = declare(self, self._ask_for_model, lambda: self._pipeline is None)
+        warn_of_unknown(self)
+        self._live = Live(self)
+        self._model_asked = self.create_guard_condition(self._follow_model)
+        self._hardware = HardwareMonitor()
+        self._diagnostics = Diagnostics(self, self._live, self._report)
+        self._retry = Retry(self, self.start)
+        tell_of_missing_clock(self)
 
     def start(self) -> bool:
-        """Configure and activate without a manager; whether both succeeded."""
+        """Configure and activate without a manager.
+
+        Returns:
+            Whether the node runs, or will be started again in a while.
+        """
+        if self._state != 'unconfigured':  # a manager was here first
+            return True
         success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        if self.trigger_configure() == success and self.trigger_activate() == success:
+            return True
+        return self._retry.schedule()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, make the engine, warm it up, advertise."""
         settings = read_settings(self)
         try:
-            path = find_model(settings.model)
-            model = load_model(path)
-            log = self.get_logger()
-            self._worker = EngineThread(
-                lambda: LastingEngine(lambda: _warm_engine(settings.engine, model), log)
-            )
+            pipeline = Pipeline(self, settings, self._live, self._model_asked.trigger)
         except InputError as error:
-            return self._fail(str(error))
+            self._fail(f'cannot be configured: {error}')
+            return TransitionCallbackReturn.FAILURE
         except (EngineUnavailable, EngineError) as error:
-            return self._fail(f'engine {settings.engine!r}: {error}')
-        # rclpy would swallow anything else without a word.
+            self._fail(f'cannot be configured: engine {settings.engine!r}: {error}')
+            return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            return self._fail(f'{type(error).__name__}: {error}')
-        worker = self._worker
-        camera = Camera(self, settings, lambda: worker.submit(camera.segment_newest, worker.engine))
-        self._camera = camera
-        self._diagnostics = Diagnostics(
-            self, camera.topic, camera.statistics, lambda: worker.engine.state, path
-        )
-        self._log_configuration(model, path)
+            self._fail(f'cannot be configured: {describe_failure(error)}')
+            return TransitionCallbackReturn.ERROR
+        self._retry.cancel()
+        self._pipeline = pipeline
+        self._failure = ''
+        self._state = 'inactive'
+        self._diagnostics.cameras = list(pipeline.cameras)
+        self._tell_model()
+        for camera in pipeline.cameras:
+            results = ', '.join(camera.result_topics.values())
+            self.get_logger().info(f'Topics: {camera.topic} -> {results}')
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe."""
-        self._camera.open()
-        self._diagnostics.active = True
-        self.get_logger().info(f'Active: waiting for images on {self._camera.topic}')
+        try:
+            self._pipeline.start()
+        except Exception as error:
+            self._fail(f'cannot be activated: {describe_failure(error)}')
+            return TransitionCallbackReturn.ERROR
+        self._state = 'active'
+        self._diagnostics.active_since = time.monotonic()
+        topics = ', '.join(camera.topic for camera in self._pipeline.cameras)
+        self.get_logger().info(f'Active: waiting for images on {topics}')
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, and let the frame being segmented finish."""
-        self._diagnostics.active = False
-        self._camera.close()
-        self._worker.drain()
+        """Unsubscribe, and let the frames being segmented finish."""
+        self._diagnostics.active_since = None
+        self._state = 'inactive'
+        self._pipeline.stop()
         self.get_logger().info('Inactive')
         return TransitionCallbackReturn.SUCCESS
 
@@ -104,53 +131,89 @@ class SegmentNode(ManagedNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, from any state."""
+        self._retry.cancel()
         self.release()
+        self._state = 'finalized'
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, so that the node may be configured again."""
+        """Free everything, so that the node may be configured again, and see to that if told."""
         # rclpy calls this when another callback raised, and keeps what it raised to itself.
-        self.get_logger().error(f'A transition from {state.label} failed; all was freed')
+        self._failure = self._failure or f'a transition from {state.label} failed'
+        self.get_logger().error(f'A transition from {state.label} failed; all is freed')
         self.release()
+        self._retry.schedule()
         return TransitionCallbackReturn.SUCCESS
 
+    def destroy_node(self) -> None:
+        """Free everything, then the node."""
+        self.release()
+        if self._hardware is not None:
+            self._hardware.close()
+        super().destroy_node()
+
     def release(self) -> None:
-        """Free what is there; called with nothing there it does nothing."""
-        if self._camera is not None:
-            self._camera.close()
-        if self._worker is not None:
-            self._worker.close()  # in the engine's own thread
-            self._worker = None
-        if self._camera is not None:
-            self._camera.destroy()
-            self._camera = None
-        if self._diagnostics is not None:
-            self._diagnostics.close()
-            self._diagnostics = None
+        """Free what configuring made; with nothing there it does nothing."""
+        pipeline, self._pipeline = self._pipeline, None
+        self._state = 'unconfigured'
+        if pipeline is not None:
+            self._diagnostics.forget()
+            pipeline.close()
+            self._tell_classes([], [])
 
-    def _fail(self, reason: str) -> TransitionCallbackReturn:
-        self.get_logger().error(f'Cannot be configured: {reason}')
-        return TransitionCallbackReturn.FAILURE
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+        self.get_logger().error(reason[0].upper() + reason[1:])
 
-    def _log_configuration(self, model: Model, path: Path) -> None:
-        names = model.classes.names
-        mask, overlay = self._camera.result_topics
-        height, width = model.input_size
+    def _ask_for_model(self, name: str) -> None:
+        """Called when the parameter is about to be changed.
+
+        Raises:
+            InputError: there is no such model, or its file cannot be used.
+        """
+        file = read_model(name)
+        if self._pipeline is not None:
+            self._pipeline.offer(file)
+            self._model_asked.trigger()  # once the parameter has its new value
+
+    def _follow_model(self) -> None:
+        """Called when another model is asked for, and when one is ready or has failed."""
+        pipeline = self._pipeline
+        if pipeline is None:
+            return
+        if pipeline.follow(self.get_parameter('model').value):
+            self._tell_model()
+        if pipeline.complaint:
+            self._checks.set_own(Parameter('model', value=pipeline.file.name))
+
+    def _tell_model(self) -> None:
+        file = self._pipeline.file
+        classes, (height, width) = file.model.classes, file.model.input_size
         log = self.get_logger()
-        log.info(f'Model: {model.name}, {width}x{height}, from {path}')
-        log.info(f'Classes: {len(names)}: {", ".join(names)}')
-        log.info(f'Topics: {self._camera.topic} -> {mask}, {overlay}, /diagnostics')
+        log.info(f'Model: {file.model.name}, {width}x{height}, from {file.path}')
+        log.info(f'Classes: {len(classes)}: {", ".join(classes.names)}')
+        self._tell_classes(list(classes.names), [int(v) for rgb in classes.colors for v in rgb])
 
+    def _tell_classes(self, names: list[str], colors: list[int]) -> None:
+        self._checks.set_own(
+            Parameter('class_names', Parameter.Type.STRING_ARRAY, names),
+            Parameter('class_colors', Parameter.Type.INTEGER_ARRAY, colors),
+        )
 
-def _warm_engine(name: str, model: Model) -> tuple[Engine, str]:
-    """Make an engine and run one frame through it, so that the first of a camera is no slower."""
-    engine, reason = create_engine(name, model)
-    try:
-        engine.segment([np.zeros((*model.input_size, 3), np.uint8)])
-    except BaseException:
-        engine.close()
-        raise
-    return engine, reason
+    def _report(self) -> NodeReport:
+        """For the diagnostics."""
+        pipeline, hardware = self._pipeline, self._hardware.values
+        if pipeline is None:
+            text = self._failure or f'{self._state}: no engine is made'
+            level = Level.ERROR if self._failure else Level.OK
+            return NodeReport(self._state, level, text + self._retry.text, hardware=hardware)
+        pipeline.measure()
+        level, text = Level.OK, ''
+        if pipeline.complaint:
+            level, text = Level.WARN, f'{pipeline.complaint}; {pipeline.file.name} goes on'
+        elif pipeline.coming:
+            text = f'{pipeline.file.name} runs, {pipeline.coming} is being made ready'
+        return NodeReport(self._state, level, text, pipeline.engine, pipeline.file, hardware)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -172,7 +235,6 @@ def main(args: list[str] | None = None) -> int:
         spin_until_signal(node, signals)
         return 0
     finally:
-        node.release()
         node.destroy_node()
         rclpy.shutdown()
 

@@ -8,17 +8,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 WINDOW_SECONDS = 10.0
 """Rates and latencies are of the frames of this last while."""
 PERCENTILES = (50, 95, 99)
-STAGES = ('wait', 'resize', 'network', 'mask', 'publish', 'total')
-"""What happens to a frame, in order: it waits for the engine's thread; is converted to RGB and
-resized to the network's size; run; its labels are resized to its own size; published. `total` is
-the time from received to published."""
+STAGES = ('wait', 'decode', 'resize', 'network', 'mask', 'publish', 'total')
+"""What happens to a frame, in order: it waits for the engine's thread; is decoded, if compressed;
+is converted to RGB and resized to the network's size; run; its labels are resized to its own size;
+published. `total` is the time from received to published."""
+DROP_REASONS = ('superseded', 'rate', 'bad', 'engine', 'stopped', 'unwatched')
+"""Why a received frame is not segmented: a newer one came; it would exceed `max_rate`; it cannot be
+used; the engine failed at it; the node was told to stop; nobody subscribes to any result."""
+
+
+FAULTS = ('superseded', 'bad', 'engine')
+"""Those of them that cost frames which somebody wanted."""
 
 
 @dataclass(frozen=True)
@@ -26,24 +33,29 @@ class FrameSummary:
     """What `FrameStatistics` knew at one moment.
 
     Attributes:
-        received, segmented, superseded, bad: frames since the start. The first is the sum of the
-            others, but for a frame that waits or is being segmented.
+        received, segmented: frames since the start. The first is the sum of the second and of all
+            dropped, but for a frame that waits or is being segmented.
+        dropped: frames since the start, by reason.
         lost: frames that the middleware says never arrived; not among those received.
+        recent: frames received in the window.
         input_rate, output_rate: frames per second received and published, over the window.
-        percentiles: milliseconds at `PERCENTILES`, by stage; empty without frames in the window.
+        drop_share: frames dropped for one of `FAULTS` among those received, over the window.
+        percentiles: milliseconds at `PERCENTILES`, by stage; only stages that some frame of the
+            window went through.
         age: seconds since the last frame came; None before the first.
-        waiting: seconds since the oldest frame of the window came, if none of the window was
-            published; 0 otherwise.
+        waiting: seconds since the first frame that was dropped for one of `FAULTS` after the last
+            that was published; 0 without one.
     """
 
     received: int = 0
     segmented: int = 0
-    superseded: int = 0
-    bad: int = 0
+    dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DROP_REASONS, 0))
     lost: int = 0
+    recent: int = 0
     input_rate: float = 0.0
     output_rate: float = 0.0
-    percentiles: dict[str, tuple[float, ...]] | None = None
+    drop_share: float = 0.0
+    percentiles: dict[str, tuple[float, ...]] = field(default_factory=dict)
     age: float | None = None
     waiting: float = 0.0
 
@@ -54,40 +66,46 @@ class FrameStatistics:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._counts = {'received': 0, 'segmented': 0, 'superseded': 0, 'bad': 0, 'lost': 0}
+        self._received = self._segmented = self._lost = 0
+        self._dropped = dict.fromkeys(DROP_REASONS, 0)
         self._inputs: deque[float] = deque()
+        self._faults: deque[float] = deque()
         self._outputs: deque[tuple[float, dict[str, float]]] = deque()
         self._last_input: float | None = None
+        self._failing_since: float | None = None
 
     def count_received(self) -> None:
         """A frame came."""
         with self._lock:
-            self._counts['received'] += 1
+            self._received += 1
             self._last_input = self._clock()
             self._inputs.append(self._last_input)
             self._forget(self._last_input)
 
-    def count_superseded(self) -> None:
-        """A frame was dropped for a newer one, or because the node was told to stop."""
+    def count_dropped(self, reason: str, frames: int = 1) -> None:
+        """Frames were dropped, for one of `DROP_REASONS`."""
         with self._lock:
-            self._counts['superseded'] += 1
-
-    def count_bad(self) -> None:
-        """A frame was dropped because it could not be used, or because the engine failed at it."""
-        with self._lock:
-            self._counts['bad'] += 1
+            self._dropped[reason] += frames
+            now = self._clock()
+            if reason in FAULTS:
+                self._faults.extend([now] * frames)
+                self._failing_since = self._failing_since or now
+            elif reason != 'rate':  # nobody waits for a result
+                self._failing_since = None
+            self._forget(now)
 
     def count_lost(self, frames: int) -> None:
         """Frames were lost on the way."""
         with self._lock:
-            self._counts['lost'] += frames
+            self._lost += frames
 
     def count_segmented(self, milliseconds: dict[str, float]) -> None:
-        """A frame's mask was published; its time in each of `STAGES`."""
+        """A frame's results were published; its time in those of `STAGES` that it went through."""
         with self._lock:
-            self._counts['segmented'] += 1
+            self._segmented += 1
             now = self._clock()
             self._outputs.append((now, milliseconds))
+            self._failing_since = None
             self._forget(now)
 
     def summary(self) -> FrameSummary:
@@ -97,42 +115,31 @@ class FrameStatistics:
             self._forget(now)
             inputs = list(self._inputs)
             outputs = list(self._outputs)
-            counts = dict(self._counts)
-            age = None if self._last_input is None else now - self._last_input
-        return FrameSummary(
-            **counts,
+            since = self._failing_since
+            known = FrameSummary(
+                self._received,
+                self._segmented,
+                dict(self._dropped),
+                self._lost,
+                len(inputs),
+                drop_share=min(1.0, len(self._faults) / max(1, len(inputs))),
+                age=None if self._last_input is None else now - self._last_input,
+                waiting=0.0 if since is None else now - since,
+            )
+        return replace(
+            known,
             input_rate=_rate(inputs, now),
             output_rate=_rate([when for when, _ in outputs], now),
             percentiles=_percentiles([stages for _, stages in outputs]),
-            age=age,
-            waiting=now - inputs[0] if inputs and not outputs else 0.0,
         )
 
     def _forget(self, now: float) -> None:
-        while self._inputs and self._inputs[0] < now - WINDOW_SECONDS:
-            self._inputs.popleft()
-        while self._outputs and self._outputs[0][0] < now - WINDOW_SECONDS:
+        start = now - WINDOW_SECONDS
+        for times in (self._inputs, self._faults):
+            while times and times[0] < start:
+                times.popleft()
+        while self._outputs and self._outputs[0][0] < start:
             self._outputs.popleft()
-
-
-def assess(now: FrameSummary, before: FrameSummary, topic: str) -> tuple[bool, str]:
-    """Judge a camera: whether all is well, and one sentence for a person.
-
-    Args:
-        now, before: summaries of this report and of the one before.
-        topic: what the camera publishes on.
-    """
-    if now.lost > before.lost:
-        return False, f'{now.lost - before.lost} frames of {topic} lost on the way to this node'
-    if now.age is None:
-        return False, f'no frames received yet on {topic}'
-    if now.bad > before.bad:
-        return False, f'{now.bad - before.bad} bad frames dropped since the last report'
-    if now.age > WINDOW_SECONDS:
-        return False, f'no frame for {now.age:.0f} s on {topic}'
-    if now.waiting > 1.0:
-        return False, f'frames come on {topic}, but none was segmented in {now.waiting:.0f} s'
-    return True, f'{now.output_rate:.1f} of {now.input_rate:.1f} frames a second'
 
 
 def _rate(times: list[float], now: float) -> float:
@@ -143,12 +150,9 @@ def _rate(times: list[float], now: float) -> float:
 
 
 def _percentiles(frames: list[dict[str, float]]) -> dict[str, tuple[float, ...]]:
-    if not frames:
-        return {}
-    return {
-        stage: tuple(
-            float(value)
-            for value in np.percentile([frame[stage] for frame in frames], PERCENTILES)
-        )
-        for stage in STAGES
-    }
+    found = {}
+    for stage in STAGES:
+        times = [frame[stage] for frame in frames if stage in frame]
+        if times:
+            found[stage] = tuple(np.percentile(times, PERCENTILES).tolist())
+    return found

@@ -5,117 +5,169 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
-from sensor_msgs.msg import Image
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
+from sensor_msgs.msg import CompressedImage, Image
 
-from mbu_ros.node.parameters import Settings
+from mbu_ros.node.memory import keep_freed_memory
+from mbu_ros.node.parameters import CameraSettings
+from mbu_ros.node.surroundings import explain, find_problem, fitting_publishers
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
+MESSAGE_TYPES = {'raw': Image, 'compressed': CompressedImage}
+"""By transport."""
+WATCH_SECONDS = 1.0
+"""How often to look at the publishers."""
 PATIENCE_SECONDS = 5.0
-"""How long to wait for a publisher before saying that there is none."""
+"""How long something may be wrong with the publishers before that is said: one that starts again is
+away for a moment, or there twice."""
 LOG_PERIOD_SECONDS = 5.0
 """Losses are logged no more often than this."""
 
+Policies = tuple[ReliabilityPolicy, DurabilityPolicy]
+
 
 class ImageSubscription:
-    """Subscribes to the node's relative topic `image`.
+    """Subscribes to the images of a camera.
+
+    With reliability 'publisher' it takes reliability and durability from the first publisher, and
+    subscribes anew when those change; before there is one, it asks for as little as possible.
 
     Args:
         node: the node.
-        settings: reliability and depth.
-        on_image: called with each sensor_msgs/Image.
+        settings: transport, reliability and depth.
+        topic: full name.
+        on_image: called with each message, of `MESSAGE_TYPES`.
         on_lost: called with the number of images that the middleware lost, each time it tells.
     """
 
     def __init__(
         self,
         node: Node,
-        settings: Settings,
-        on_image: Callable[[Image], None],
+        settings: CameraSettings,
+        topic: str,
+        on_image: Callable[[Any], None],
         on_lost: Callable[[int], None],
     ) -> None:
         self._node = node
-        self._topic = node.resolve_topic_name('image')
-        self._reliability = settings.reliability
+        self._settings = settings
+        self._topic = topic
+        self._type = MESSAGE_TYPES[settings.transport]
         self._on_image = on_image
         self._on_lost = on_lost
-        self._received = False
+        self._problem = ''
+        self._looks = 0
+        # Until there is a publisher whose QoS to take; this hears all of them.
+        self._policies = ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE
+        self._policies = self._wanted_policies()
+        keep_freed_memory()
+        self._subscription = self._subscribe()
+        # Steady time: a simulation that stands still has publishers too.
+        self._timer = node.create_timer(
+            WATCH_SECONDS, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_subscription(self._subscription)
+
+    def _wanted_policies(self) -> Policies:
+        """Reliability and durability to subscribe with now."""
+        wanted = self._settings.reliability
+        if wanted != 'publisher':
+            return ReliabilityPolicy[wanted.upper()], DurabilityPolicy.VOLATILE
+        publishers = fitting_publishers(self._node, self._topic, self._type)
+        if not publishers:
+            return self._policies  # it is likely to come back as it was
+        qos = publishers[0].qos_profile
+        reliable = qos.reliability == ReliabilityPolicy.RELIABLE
+        latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        return (
+            ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+            DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+
+    def _subscribe(self) -> Any:
+        reliability, durability = self._policies
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
-            depth=settings.queue_depth,
-            reliability=ReliabilityPolicy[settings.reliability.upper()],
+            depth=self._settings.queue_depth,
+            reliability=reliability,
+            durability=durability,
         )
+        create = self._node.create_subscription
         try:
-            self._subscription = node.create_subscription(
-                Image,
-                'image',
-                self._take_image,
+            return create(
+                self._type,
+                self._topic,
+                self._on_image,
                 qos,
                 event_callbacks=SubscriptionEventCallbacks(
                     incompatible_qos=self._on_incompatible, message_lost=self._on_message_lost
                 ),
             )
         except UnsupportedEventTypeError:  # by some middleware; rclpy's default events remain
-            self._subscription = node.create_subscription(Image, 'image', self._take_image, qos)
-        self._patience = node.create_timer(
-            PATIENCE_SECONDS, self._check_publisher, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+            return create(self._type, self._topic, self._on_image, qos)
 
-    def close(self) -> None:
-        """Unsubscribe."""
-        self._node.destroy_timer(self._patience)
-        self._node.destroy_subscription(self._subscription)
+    def _look(self) -> None:
+        """Follow the publisher's QoS, and say once what keeps images from coming."""
+        policies = self._wanted_policies()
+        if policies != self._policies:
+            self._policies = policies
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = self._subscribe()
+            self._node.get_logger().info(
+                f'{self._topic}: subscribed as {policies[0].name.lower()}, '
+                f'{policies[1].name.lower()}, like its publisher'
+            )
+        problem = find_problem(self._node, self._topic, self._type)
+        self._looks = self._looks + 1 if problem == self._problem else 1
+        self._problem = problem
+        if problem and self._looks == round(PATIENCE_SECONDS / WATCH_SECONDS):
+            name = f'{self._settings.name}/image'.lstrip('/')
+            text = explain(self._node, problem, self._topic, self._type, name, PATIENCE_SECONDS)
+            self._node.get_logger().warning(text)
 
-    def _take_image(self, message: Image) -> None:
-        self._received = True
-        self._on_image(message)
-
-    def _on_incompatible(self, event: object) -> None:
+    def _on_incompatible(self, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
+        if self._settings.reliability == 'publisher':
+            self._node.get_logger().info(
+                f'A publisher on {self._topic} offers another {policy} than this node asks for'
+            )
+            return
         advice = (
-            'set the parameter reliability to best_effort here, or make the publisher reliable'
+            'set the parameter reliability to best_effort (or to publisher) here, or make the '
+            'publisher reliable'
             if policy == 'RELIABILITY'
-            else f'change the {policy} of the publisher'
+            else f'set the parameter reliability to publisher here, or change the {policy} of the '
+            'publisher'
         )
         self._node.get_logger().warning(
             f'A publisher on {self._topic} offers a QoS that does not fit (this node asks for '
-            f'{self._reliability}), its images will not come: {advice}'
+            f'{self._policies[0].name.lower()}), its images will not come: {advice}'
         )
 
-    def _on_message_lost(self, event: object) -> None:
+    def _on_message_lost(self, event: Any) -> None:
         self._on_lost(event.total_count_change)
         advice = 'give the middleware larger buffers (for Fast DDS and Cyclone: net.core.rmem_*)'
-        if self._reliability == 'best_effort':
+        if self._policies[0] == ReliabilityPolicy.BEST_EFFORT:
             advice = f'set the parameter reliability to reliable, or {advice}'
         self._node.get_logger().warning(
             f'{event.total_count} images of {self._topic} were lost on the way to this node; if '
             f'that goes on, {advice}',
             throttle_duration_sec=LOG_PERIOD_SECONDS,
-        )
-
-    def _check_publisher(self) -> None:
-        self._patience.cancel()
-        if self._received or self._node.count_publishers(self._topic):
-            return
-        own = self._node.get_publisher_names_and_types_by_node(
-            self._node.get_name(), self._node.get_namespace()
-        )
-        others = [
-            name
-            for name, types in self._node.get_topic_names_and_types()
-            if 'sensor_msgs/msg/Image' in types
-            and name not in {topic for topic, _ in own}
-            and self._node.count_publishers(name)
-        ]
-        known = f'image topics here are {", ".join(others)}' if others else 'no image topic is here'
-        self._node.get_logger().warning(
-            f'No publisher on {self._topic} after {PATIENCE_SECONDS:.0f} s; {known}. Start the '
-            'camera, or remap: -r image:=TOPIC'
         )

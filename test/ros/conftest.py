@@ -164,3 +164,19 @@ def start_node(ros):
     yield start
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def rig():
+    """Makes cameras of one node with all that is around them, and no middleware."""
+    from .camera_fakes import Rig
+
+    made = []
+
+    def make(*settings, **more):
+        made.append(Rig(*settings, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -4,64 +4,17 @@
 
 import logging
 import threading
-import types
 
 import numpy as np
 import pytest
 
-from mbu_ros.engine.base import STAGES, EngineError, EngineUnavailable, RawFrame, Segmentation
+from mbu_ros.engine.base import EngineError, EngineUnavailable, RawFrame
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import save_model
-from mbu_ros.model.random import random_model
+from mbu_ros.node.formats import Formats
 from mbu_ros.node.lasting import RETRY_SECONDS, LastingEngine
 
-FRAME = RawFrame(bytes(1800), 20, 30, 90, 'rgb8')
-MODEL = random_model(width=8, depth=1, input_size=(32, 48))
-
-
-class Workshop:
-    """Makes engines that fail as told, and knows what became of them.
-
-    Attributes:
-        faults: what the next frames raise, one by one; None for a good frame.
-        refusals: what the next attempts to make an engine raise.
-        kinds: names of the engines to make, the last one again and again.
-    """
-
-    def __init__(self, *kinds):
-        self.kinds = list(kinds or ['fake'])
-        self.faults, self.refusals, self.lines = [], [], []
-        self.made, self.closed, self.threads = [], [], set()
-        self.now = 100.0
-
-    def create(self, *_):
-        if self.refusals:
-            raise self.refusals.pop(0)
-        kind = self.kinds.pop(0) if len(self.kinds) > 1 else self.kinds[0]
-        engine = types.SimpleNamespace(name=kind, device=f'{kind} device', model=MODEL)
-        engine.segment = self.segment
-        engine.close = lambda: self.close(engine)
-        self.made.append(engine)
-        self.threads.add(threading.get_ident())
-        return engine, f'{kind} was there'
-
-    def segment(self, frames):
-        self.threads.add(threading.get_ident())
-        fault = self.faults.pop(0) if self.faults else None
-        if fault is not None:
-            raise fault
-        labels = np.zeros((20, 30), np.uint8)
-        return [Segmentation(labels, milliseconds=dict.fromkeys(STAGES, 1.0)) for _ in frames]
-
-    def close(self, engine):
-        self.threads.add(threading.get_ident())
-        self.closed.append(engine)
-
-    # As a logger.
-    def info(self, text):
-        self.lines.append(text)
-
-    error = warning = info
+from .workshop import FRAME, MODEL, Workshop, make_node, spinning
 
 
 @pytest.fixture
@@ -70,7 +23,7 @@ def shop():
 
 
 def lasting(shop):
-    return LastingEngine(shop.create, shop, lambda: shop.now)
+    return LastingEngine(shop.create, shop, clock=lambda: shop.now)
 
 
 def fails(engine, error, text=None):
@@ -186,6 +139,57 @@ def test_an_engine_that_cannot_be_freed_is_mentioned(shop, monkeypatch):
     assert 'could not be freed: nothing works' in shop.lines[-1]
 
 
+def test_a_new_engine_is_prepared_for_what_the_old_one_was_given(shop):
+    engine = lasting(shop)
+    array = np.zeros((7, 9, 3), np.uint8)
+    odd = RawFrame(bytes(2 * 40), 2, 10, 40, 'mono16', 1)
+    engine.segment([FRAME], confidence=True)
+    engine.segment([array, odd])
+    shop.faults = [InputError('no frame')]
+    with pytest.raises(InputError):
+        engine.segment([array] * 3)
+    for _ in range(3):
+        engine.segment([FRAME])
+    seen = []
+
+    def segment(made, frames, confidence):
+        seen.append((frames, confidence))
+        return []
+
+    shop.segment = segment
+    LastingEngine(shop.create, shop, engine.formats.list())
+    (with_scores, several, last) = seen
+    assert last == ([FRAME], False) and with_scores == ([FRAME], True)
+    assert several[0][0].shape == array.shape and several[0][1] == odd and not several[1]
+
+    def fail(*_):
+        raise MemoryError('full')
+
+    shop.segment = fail
+    with pytest.raises(MemoryError):
+        LastingEngine(shop.create, shop, engine.formats.list())
+    assert shop.closed == shop.made[2:], 'the one that could not be prepared'
+
+
+def test_memory_is_measured_when_asked_and_never_fails(shop):
+    engine = lasting(shop)
+    assert engine.state.memory is None
+    engine.measure()
+    assert engine.state.memory.used == 1_500_000
+    shop.made[0].memory = lambda: 1 / 0
+    engine.measure()
+    assert engine.state.memory is None and engine.state.failure is None
+    engine.close()
+    engine.measure()
+
+
+def test_only_the_newest_formats_are_remembered():
+    formats = Formats()
+    for width in [*range(1, 30), 25]:
+        formats.add([np.zeros((1, width, 3), np.uint8)], False)
+    assert [look[1] for (look,), _ in formats.list()] == [22, 23, 24, 26, 27, 28, 29, 25]
+
+
 def test_an_engine_that_cannot_be_made_at_first_is_an_error(shop):
     shop.refusals = [EngineUnavailable('no driver')]
     with pytest.raises(EngineUnavailable, match='no driver'):
@@ -193,30 +197,17 @@ def test_an_engine_that_cannot_be_made_at_first_is_an_error(shop):
 
 
 @pytest.fixture
-def node(ros, peer, shop, tmp_path, monkeypatch):
+def node(ros, shop, tmp_path, monkeypatch):
     """The node, active in this process, with the engines of `shop`."""
-    from rclpy.executors import SingleThreadedExecutor
-    from rclpy.task import Future
-
-    from mbu_ros.node import segment_node
+    from mbu_ros.node import engines
 
     path = tmp_path / 'small.safetensors'
     save_model(MODEL, path)
-    # rclpy leaves the services of a managed node behind; other tests must not meet them.
-    monkeypatch.setattr(segment_node, 'NODE_NAME', 'faulty')
-    monkeypatch.setattr(segment_node, 'find_model', lambda name: path)
-    monkeypatch.setattr(segment_node, 'create_engine', shop.create)
-    node = segment_node.SegmentNode()
+    monkeypatch.setattr(engines, 'create_engine', shop.create)
+    node = make_node('faulty', {'model': str(path)})
     assert node.start()
-    executor, stop = SingleThreadedExecutor(), Future()
-    executor.add_node(node)
-    thread = threading.Thread(target=executor.spin_until_future_complete, args=(stop,))
-    thread.start()
-    yield node
-    stop.set_result(None)
-    thread.join()
-    node.release()
-    node.destroy_node()
+    with spinning(node):
+        yield node
 
 
 def test_the_stream_goes_on_after_a_fault(node, shop, peer, wait_until):
@@ -229,17 +220,17 @@ def test_the_stream_goes_on_after_a_fault(node, shop, peer, wait_until):
     arrays = peer.collect(DiagnosticArray, '/diagnostics')
     publisher = peer.publisher(Image, '/image')
     wait_until(lambda: peer.node.count_publishers('/segmentation/mask'), 'a publisher')
-    statistics = node._camera.statistics
+    statistics = node._pipeline.cameras[0].statistics
+
+    def done(summary):
+        return summary.segmented + summary.dropped['engine']
 
     def send():
         before = statistics.summary()
         message = Image()
         fill_image(message, np.zeros((20, 30, 3), np.uint8), 'rgb8')
         publisher.publish(message)
-        done = before.segmented + before.bad + 1
-        wait_until(
-            lambda: statistics.summary().segmented + statistics.summary().bad == done, 'a result'
-        )
+        wait_until(lambda: done(statistics.summary()) == done(before) + 1, 'a result')
 
     def engine_status(level):
         found = [s for a in list(arrays) for s in a.status if s.name == 'faulty: engine']
@@ -254,7 +245,7 @@ def test_the_stream_goes_on_after_a_fault(node, shop, peer, wait_until):
     for _ in range(3):
         send()
     summary = statistics.summary()
-    assert (summary.received, summary.segmented, summary.bad) == (4, 1, 3)
+    assert (summary.received, summary.segmented, summary.dropped['engine']) == (4, 1, 3)
     status = wait_until(lambda: engine_status(DiagnosticStatus.ERROR), 'an error')
     assert 'no GPU any more' in status.message and status.hardware_id == 'fake device'
 
@@ -265,6 +256,15 @@ def test_the_stream_goes_on_after_a_fault(node, shop, peer, wait_until):
     wait_until(another_mask, 'another mask')
     wait_until(lambda: engine_status(DiagnosticStatus.OK), 'the end of the error')
     wait_until(lambda: len(masks) >= 1, 'masks')
+
+    def told():
+        status = engine_status(DiagnosticStatus.OK)
+        return status and {item.key: item.value for item in status.values}
+
+    wait_until(lambda: 'GPU memory of the engine (MB)' in told(), 'the memory')
+    values = told()
+    assert values['GPU memory of the engine (MB)'] == '1.5' and values['Architecture'] == 'sm_0'
+    assert (values['GPU memory free (MB)'], values['GPU memory (MB)']) == ('2', '8')
     assert len(shop.made) == 2 and shop.closed == shop.made[:1]
     node.release()
     assert shop.closed == shop.made

@@ -4,6 +4,7 @@
 
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
 
 from mbu_ros.imaging.messages import fill_image
@@ -132,6 +135,38 @@ def test_a_parameter_file_that_is_not_there(start_node, tmp_path):
     process = start_node(MODULE, arguments=['--ros-args', '--params-file', str(tmp_path / 'no')])
     assert process.wait() == 1
     assert "Couldn't parse params file" in process.output and 'Traceback' not in process.output
+
+
+def test_the_shipped_parameter_file_is_taken_as_it_is(start_node, model_file):
+    path = Path(__file__).parents[2] / 'config' / 'segment.param.yaml'
+    arguments = ['--ros-args', '--params-file', str(path)]
+    process = start_node(MODULE, {'model': model_file, 'engine': 'reference'}, arguments=arguments)
+    process.wait_for('Active')
+    assert process.stop() == 0
+    assert '[WARN]' not in process.output and '[ERROR]' not in process.output
+
+
+def test_a_parameter_that_is_not_there_is_told(start_node, model_file):
+    process = start_node(MODULE, {'model': model_file, 'overlay_alfa': 0.1, 'engine': 'reference'})
+    process.wait_for('Active')
+    assert process.stop() == 0
+    assert 'are ignored: overlay_alfa (is overlay_alpha meant?)' in process.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_a_model_is_made(start_node, peer, model_file, tmp_path, number):
+    slow = tmp_path / 'slow.safetensors'
+    save_model(random_model(width=16, depth=2, input_size=(480, 640)), slow)
+    process = start_node(MODULE, {'model': model_file, 'engine': 'reference'})
+    process.wait_for('Active')
+    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(slow))
+    request = SetParameters.Request(parameters=[Parameter(name='model', value=value)])
+    results = peer.call(SetParameters, '/segment/set_parameters', request).results
+    assert results[0].successful
+    process.wait_for('being made ready')
+    assert process.stop(number) == 0
+    assert 'Traceback' not in process.output and 'rror' not in process.output
+    assert f'from {slow}' not in process.output, 'it ended before the change'
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,108 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the name of a model to a thread with a warm engine that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mbu_ros.engine.base import Engine, EngineError, EngineUnavailable
+from mbu_ros.engine.select import create_engine
+from mbu_ros.errors import InputError
+from mbu_ros.model.catalog import find_model
+from mbu_ros.model.deployed import Model
+from mbu_ros.model.file import load_model
+from mbu_ros.node.formats import Batch
+from mbu_ros.node.lasting import LastingEngine
+from mbu_ros.node.worker import EngineThread
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model as it was read.
+
+    Attributes:
+        name: as the parameter `model` gave it.
+        path: where it lies.
+        version: of the file; another once it is written again.
+        model: what was in it.
+    """
+
+    name: str
+    path: Path
+    version: tuple[int, int]
+    model: Model
+
+
+def read_model(name: str) -> ModelFile:
+    """Find and read a model.
+
+    Raises:
+        InputError: there is none, or its file cannot be used.
+    """
+    path = find_model(name)
+    version = _version(path)
+    return ModelFile(name, path, version, load_model(path))
+
+
+def is_unchanged(file: ModelFile, name: str) -> bool:
+    """Whether reading the model `name` now would give what was read then."""
+    try:
+        path = find_model(name)
+        return path == file.path and _version(path) == file.version
+    except InputError:
+        return False
+
+
+def make_worker(
+    engine: str, model: Model, log: Any, cameras: int = 1, batches: Sequence[Batch] = ()
+) -> EngineThread:
+    """Make an engine in a thread of its own, warm: its first frame takes no longer than others.
+
+    Args:
+        engine: one of `engine.select.ENGINES`.
+        cameras: how many frames may come at once.
+        batches: what the frames are known to look like.
+        log: with methods info and error, for a line of text each.
+
+    Raises:
+        EngineUnavailable: this machine cannot run it.
+        EngineError: it failed at a frame.
+    """
+
+    def create() -> tuple[Engine, str]:
+        return _warm_engine(engine, model, cameras)
+
+    return EngineThread(lambda: LastingEngine(create, log, batches))
+
+
+def describe_failure(error: Exception) -> str:
+    """An error in words; those made for people need no name of their type."""
+    if isinstance(error, (InputError, EngineError, EngineUnavailable)):
+        return str(error)
+    return f'{type(error).__name__}: {error}'
+
+
+def _warm_engine(name: str, model: Model, cameras: int) -> tuple[Engine, str]:
+    engine, reason = create_engine(name, model)
+    try:
+        frame = np.zeros((*model.input_size, 3), np.uint8)
+        for size in {1, min(cameras, engine.max_batch)}:
+            engine.segment([frame] * size)
+    except BaseException:
+        engine.close()
+        raise
+    return engine, reason
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}') from error
+    return status.st_mtime_ns, status.st_size
