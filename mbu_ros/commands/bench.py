@@ -4,12 +4,16 @@
 
 The network is a random one of the given shape and mask plan. Writes bench.json and bench.png. The
 first use of torch.compile at a size takes minutes; --baseline graph does without it.
+
+With --ros, time the node instead, on a GPU or a CPU: from an image published in one process to its
+mask in another, stage by stage, beside a node that only copies. Writes ros.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -18,9 +22,12 @@ from mbu_ros.bench.benchmark import Settings, run_benchmark
 from mbu_ros.bench.orin import ORIN
 from mbu_ros.bench.plot import plot
 from mbu_ros.bench.report import print_result
+from mbu_ros.bench.ros_benchmark import RosSettings, run_ros_benchmark
+from mbu_ros.bench.ros_report import print_ros_result
 from mbu_ros.commands.arguments import count, size
 from mbu_ros.data.sample import IGNORE
 from mbu_ros.engine.cuda.engine import MAX_BATCH
+from mbu_ros.engine.select import ENGINES
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.report import write_json
 from mbu_ros.model.catalog import find_model
@@ -29,6 +36,7 @@ from mbu_ros.model.structure import layer_shapes
 
 BASELINES = {'both': ('graph', 'compile'), 'graph': ('graph',), 'compile': ('compile',), 'none': ()}
 SIZES, BATCHES = ((512, 512), (1024, 2048)), (1, 4)
+ROS_SIZES, ROS_MODEL = ((480, 640), (1080, 1920), (1024, 2048)), 'synthetic'
 WIDTH, DEPTH, CLASSES = 64, 4, 11
 
 
@@ -39,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=size,
         action='append',
         metavar='WIDTHxHEIGHT',
-        help='of frames and network; repeat for several (default: 512x512 and 2048x1024)',
+        help='of frames and network; repeat for several (default: 512x512 and 2048x1024; with '
+        '--ros 640x480, 1920x1080 and 2048x1024)',
     )
     parser.add_argument(
         '--batch',
@@ -49,7 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='frames in a batch; repeat for several (default: 1 and 4)',
     )
     parser.add_argument(
-        '--model', metavar='NAME_OR_PATH', help="take this model's width, depth, classes and plan"
+        '--model',
+        metavar='NAME_OR_PATH',
+        help="take this model's width, depth, classes and plan; with --ros, run this model "
+        f'({ROS_MODEL}, unless a shape is given)',
     )
     parser.add_argument('--width', type=count, help=f'channels of the first level ({WIDTH})')
     parser.add_argument('--depth', type=count, help=f'number of poolings ({DEPTH})')
@@ -77,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--seconds',
         type=_seconds,
         default=2.0,
-        help='length of each energy measurement (default: 2)',
+        help='length of each energy measurement, or of each rate tried (default: 2)',
     )
     parser.add_argument(
         '--estimate',
@@ -91,7 +103,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path('bench_output'),
         metavar='DIR',
-        help='folder of bench.json and bench.png (default: bench_output)',
+        help='folder of what is written (default: bench_output)',
+    )
+    parser.add_argument('--ros', action='store_true', help='time the node, through ROS')
+    parser.add_argument(
+        '--engine', choices=ENGINES, default='auto', help='with --ros: what runs (default: auto)'
+    )
+    parser.add_argument(
+        '--frames',
+        type=count,
+        default=100,
+        metavar='N',
+        help='with --ros: frames whose latency counts (default: 100)',
     )
 
 
@@ -101,12 +124,14 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():  # said before the work, not after it
         raise InputError(f'--out {args.out} is a file; name a folder')
     console = Console(highlight=False)
-    path = args.out / 'bench.json'
     begin = time.monotonic()
 
     def say(what: str) -> None:
         console.print(f'{time.monotonic() - begin:6.1f} s  {what}', markup=False)
 
+    if args.ros:
+        return _run_ros(args, settings, console, say)
+    path = args.out / 'bench.json'
     # Saved after each size and batch, so that an interrupted run leaves what it has.
     result = run_benchmark(settings, say, lambda result: write_json(path, result))
     say('done')
@@ -117,6 +142,40 @@ def run(args: argparse.Namespace) -> int:
         print(picture)
     else:
         print("No picture: matplotlib is not installed; pip install 'mbu_ros[bench]'")
+    return 0
+
+
+def _run_ros(
+    args: argparse.Namespace, settings: Settings, console: Console, say: Callable[[str], None]
+) -> int:
+    for option in ('batch', 'instruction', 'estimate'):
+        if getattr(args, option):
+            raise InputError(f'--{option} is of no use with --ros; leave it out')
+    has_shape = any((args.width, args.depth, args.classes, args.plan))
+    model = None if has_shape else args.model or ROS_MODEL
+    if model is not None:
+        load_model(find_model(model))  # a bad one is said before the work
+    path = args.out / 'ros.json'
+    result = run_ros_benchmark(
+        RosSettings(
+            sizes=tuple(dict.fromkeys(args.size or ROS_SIZES)),
+            model=model,
+            shape={
+                'width': settings.width,
+                'depth': settings.depth,
+                'classes': settings.classes,
+                'plan': settings.plan,
+            },
+            engine=args.engine,
+            frames=args.frames,
+            seconds=args.seconds,
+        ),
+        say,
+        lambda result: write_json(path, result),
+    )
+    say('done')
+    print_ros_result(result, console)
+    print(path)
     return 0
 
 
