@@ -40,7 +40,8 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', files('launch', '*.launch.*')),
-        (f'{SHARE}/config', files('config', '*.yaml')),
+        (f'{SHARE}/launch/examples', files('launch/examples', '*.launch.*')),
+        (f'{SHARE}/config', files('config', '*.yaml', '*.rviz', '*.json', '*.xml')),
         (f'{SHARE}/kernels', files('kernels', '*.cu', '*.cuh')),
         # Made by `make kernels`, for machines that have no nvcc.
         (f'{SHARE}/kernels/cubin', files('kernels/cubin', '*.cubin')),
@@ -65,10 +66,15 @@ setup(
             'ros-std-msgs>=5.3,<6',
             'ros-diagnostic-msgs>=5.3,<6',
             'ros-lifecycle-msgs>=2.0,<3',
+            'ros-visualization-msgs>=5.3,<6',
         ],
         'torch': ['torch>=2.4,<2.14'],
+        # PyTorch alone is enough to train; the others log it and draw its curves.
+        'train': ['torch>=2.4,<2.14', 'tensorboard>=2.17.1,<3', 'matplotlib>=3.7,<4'],
         'cuda': ['pycuda>=2024.1,<2027', 'cuda-bindings>=12.6,<14'],
         'bench': ['nvidia-ml-py>=12.535,<14', 'matplotlib>=3.7,<4'],
+        # By this name `colcon test` knows that the tests are pytest's.
+        'test': ['pytest>=8.3.5,<10'],
         # From 8.3.5 on, test modules can import their neighbours (--import-mode=importlib).
         'dev': ['pytest>=8.3.5,<10', 'ruff>=0.9,<1', 'setuptools>=70.1'],
     },

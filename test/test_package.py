@@ -14,7 +14,7 @@ import pytest
 import mbu_ros
 
 SOURCE = Path(__file__).resolve().parents[1]
-NODES = ('segment_node', 'player_node', 'evaluator_node')
+NODES = ('segment_node', 'diagnostics_text_node', 'player_node', 'evaluator_node')
 
 
 @pytest.fixture(scope='module')
@@ -53,7 +53,13 @@ def test_ros2_run_finds_the_nodes(prefix, node):
 
 def test_everything_shipped_is_there(prefix):
     share = prefix / 'share' / 'mbu_ros'
-    shipped = {'launch': '*.launch.*', 'config': '*.yaml', 'models': '*', 'kernels': '*.cu*'}
+    shipped = {
+        'launch': '*.launch.*',
+        'launch/examples': '*.launch.*',
+        'config': '*',
+        'models': '*',
+        'kernels': '*.cu*',
+    }
     for folder, pattern in shipped.items():
         expected = {path.name for path in (SOURCE / folder).glob(pattern) if path.is_file()}
         assert expected
