@@ -62,7 +62,7 @@ $(VENV)/.bench: setup.py $(VENV)/.cuda | $(BIN)/python
 
 $(VENV)/.test: setup.py | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[ros,dev,bench]'
-	@[ "$(TORCH)" = no ] || $(BIN)/python -m pip install -q -e '.[torch]' || \
+	@[ "$(TORCH)" = no ] || $(BIN)/python -m pip install -q -e '.[train]' || \
 	  echo 'PyTorch cannot be installed here: the tests of network and training will be skipped'
 	touch $@ $(VENV)/.demo $(VENV)/.package
 
