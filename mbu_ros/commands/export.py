@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the model; with data, print on how many pixels both networks agree; returns 0."""
     require_torch()
+    from mbu_ros.training.deployment import deploy_network
     from mbu_ros.training.evaluate_network import agreement
     from mbu_ros.training.networks import NETWORKS
     from mbu_ros.training.run import Run
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.network not in NETWORKS:
         raise InputError(f'no network {args.network!r}; choose one of {", ".join(NETWORKS)}')
     trained = Run(args.run_folder)
-    model = trained.deploy(args.network, args.name)
+    model = deploy_network(trained, args.network, args.name)
     out = args.out or args.run_folder / f'{model.name}.safetensors'
     save_model(model, out)
     print(f'wrote {out}')

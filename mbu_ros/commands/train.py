@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         if not ranks.first:
             logging.getLogger('mbu_ros').setLevel(logging.ERROR)  # rank 0 gives the same warnings
         settings = ranks.from_first(lambda: _settings(args))
+        ranks.from_first(lambda: _check_out(args, settings))
         console = Console(highlight=False, quiet=not ranks.first)
         with console.status('loading data'):
             data = ranks.from_first(lambda: load_data(args, args.eval_split))
@@ -161,25 +162,37 @@ def _device(name: str) -> str:
     return name
 
 
+def _check_out(args: argparse.Namespace, settings: Settings) -> None:
+    """Say now what is wrong with --out and --name, not when the data is loaded."""
+    from mbu_ros.training.deployment import check_name
+    from mbu_ros.training.run import RUN_FILE, Run
+
+    if args.name is not None:
+        check_name(args.name)
+    if (args.out / RUN_FILE).exists():
+        if not args.resume:
+            raise InputError(
+                f'{args.out} has a run already; add --resume to go on with it, or choose another '
+                '--out'
+            )
+        Run(args.out).check_settings(settings)
+
+
 def _open_run(
     args: argparse.Namespace, settings: Settings, data: TrainingData, ranks: Ranks
 ) -> Run:
     """The run in --out, begun by rank 0 where there is none."""
     from mbu_ros.training.all_networks import check_batch
+    from mbu_ros.training.deployment import check_name
     from mbu_ros.training.run import RUN_FILE, Run, describe
 
     def begin() -> None:
         check_batch(data, settings, ranks.count)
         identity = describe(data, ranks.device.type, ranks.count)
-        if not (args.out / RUN_FILE).exists():
-            Run.create(args.out, args.name or data.name, settings, identity)
-        elif args.resume:
-            Run(args.out).check_same(settings, identity)
+        if (args.out / RUN_FILE).exists():
+            Run(args.out).check_data(identity)
         else:
-            raise InputError(
-                f'{args.out} has a run already; add --resume to go on with it, or choose another '
-                '--out'
-            )
+            Run.create(args.out, check_name(args.name or data.name), settings, identity)
 
     ranks.from_first(begin)
     return Run(args.out)

@@ -33,10 +33,11 @@ from mbu_ros.model.file import save_model
 from mbu_ros.network.masking import make_plan, plan_operations
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.datasets import Split, TrainingData
+from mbu_ros.training.deployment import deploy_network
 from mbu_ros.training.integer import integer_labels
 from mbu_ros.training.networks import NETWORKS
+from mbu_ros.training.progress import Progress
 from mbu_ros.training.run import Run
-from mbu_ros.training.train import Progress
 from mbu_ros.training.validate import predict
 
 
@@ -88,7 +89,7 @@ def evaluate_network(
             'integer_miou': None,
             'agreement': None,
         }
-    model = run.deploy(name, f'{run.name}_{name}')
+    model = deploy_network(run, name, f'{run.name}_{name}')
     integer = list(integer_labels(model, split.images))
     figures = _figures(split, integer, classes)
     summary = model.training[f'{data.eval_split}_miou']

@@ -196,7 +196,7 @@ class Settings:
         minutes: time for the training steps of all networks. What comes on top: compiling, taking
             batch norm's statistics, choosing a plan, checkpoints and evaluation.
         seed: of initial weights, order of frames and augmentation.
-        networks: which of `networks.NETWORKS` to train, in that order.
+        networks: which of `networks.NETWORKS` to train; always in the order they have there.
         budget: operations that the chosen plan may have, over the all-binary network's.
     """
 

@@ -31,16 +31,14 @@ from mbu_ros import __version__
 from mbu_ros.data.sample import ClassMap
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.report import write_json
-from mbu_ros.model.deployed import Model
 from mbu_ros.model.structure import layer_shapes
-from mbu_ros.network.deploy import deploy
 from mbu_ros.network.masking import MaskPlan, make_plan
 from mbu_ros.network.unet import Precision, UNet
 from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.networks import CHOSEN, NETWORKS
+from mbu_ros.training.progress import Progress
 from mbu_ros.training.recipe import Settings
-from mbu_ros.training.train import Progress
 
 SCHEMA_VERSION = 1
 RUN_FILE = 'run.json'
@@ -103,15 +101,13 @@ class Run:
 
         Args:
             folder: made where it is missing.
-            name: of its models; a file name without folders.
+            name: of its models.
             settings: what to do.
             data: as `describe` gives it.
 
         Raises:
-            InputError: the name is no file name, the folder holds parts of another run, or it
-                cannot be written.
+            InputError: the folder holds parts of another run, or cannot be written.
         """
-        check_name(name)
         for leftover in ('networks', 'checkpoint.pt'):
             if (Path(folder) / leftover).exists():
                 raise InputError(
@@ -161,12 +157,11 @@ class Run:
             },
         )
 
-    def check_same(self, settings: Settings, data: dict[str, Any]) -> None:
-        """Raise InputError unless a run that goes on has these settings and this data."""
+    def check_settings(self, settings: Settings) -> None:
+        """Raise InputError unless these are the settings that this run began with."""
         old, new = self.settings.as_dict(), settings.as_dict()
         self._compare(old.pop('recipe'), new.pop('recipe'))
         self._compare(old, new)
-        self.check_data(data)
 
     def check_data(self, data: dict[str, Any]) -> None:
         """Raise InputError unless the data is what this run's networks learnt.
@@ -293,45 +288,6 @@ class Run:
         content = load_checkpoint(self.checkpoint_path, CHECKPOINT_KEYS)
         return content if content['name'] == name else None
 
-    def deploy(self, network: str, name: str | None = None) -> Model:
-        """The deployed model of a quantised network.
-
-        Args:
-            network: which one.
-            name: of the model; that of the run where None.
-
-        Raises:
-            InputError: the network is a float one or not there, or the name is no file name.
-        """
-        if not NETWORKS[network].quantized:
-            raise InputError(
-                f'the network {network!r} is a float one, which no engine runs; choose one of '
-                f'{", ".join(n for n in NETWORKS if NETWORKS[n].quantized)}'
-            )
-        name = check_name(name or self.name)
-        split = self.data['eval_split']
-        return deploy(
-            self.network(network),
-            name=name,
-            classes=self.classes,
-            input_size=self.input_size,
-            mean=self.mean,
-            training={
-                'data': self.data['name'],
-                'source': self.data['source'],
-                'network': network,
-                'recipe': str(self.settings.recipe),
-                'minutes': self.settings.minutes,
-                'seed': self.settings.seed,
-                'steps': self.progress(network).steps,
-                f'{split}_miou': {
-                    name: round(result['miou'], 4)
-                    for name, result in self.results.items()
-                    if result['miou'] is not None
-                },
-            },
-        )
-
     def _load(self, name: str) -> dict[str, Any]:
         path = self.network_path(name)
         if not path.exists():
@@ -342,10 +298,3 @@ class Run:
                 'the run with --resume'
             )
         return load_checkpoint(path, NETWORK_KEYS)
-
-
-def check_name(name: str) -> str:
-    """The name, where it is one for a model file; else raise InputError."""
-    if not name or Path(name).name != name:
-        raise InputError(f'{name!r} is no name for a model, which is a file name; give --name')
-    return name

