@@ -12,17 +12,15 @@ import sys
 import time
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from mbu_ros.node.memory import keep_freed_memory
 from mbu_ros.node.outputs import RESULT_QOS
 from mbu_ros.node.result_image import ResultImage
-from mbu_ros.node.spinning import StopSignals, spin_until_signal
+from mbu_ros.node.spinning import run_node
 from mbu_ros.node.timing import age_milliseconds, timing_message
 
 
@@ -57,15 +55,7 @@ class Echo(Node):
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; returns the process's exit code."""
     keep_freed_memory()
-    signals = StopSignals()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    node = Echo()
-    try:
-        spin_until_signal(node, signals)
-        return 0
-    finally:
-        node.destroy_node()
-        rclpy.shutdown()
+    return run_node(Echo, args)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `mbu train` and `mbu export` have in common: their data, and PyTorch."""
+"""What `mbu train`, `mbu mask` and `mbu export` have in common: their data, and PyTorch."""
 
 from __future__ import annotations
 
@@ -45,9 +45,20 @@ def require_torch() -> None:
     """Raise InputError where PyTorch is not installed."""
     if importlib.util.find_spec('torch') is None:
         raise InputError(
-            "training and export need PyTorch, which is not installed: pip install -e '.[torch]' "
+            "training and export need PyTorch, which is not installed: pip install -e '.[train]' "
             "in this package's source folder, or pip install torch"
         )
+
+
+def choose_device(name: str) -> str:
+    """The device of --device: 'cuda' or 'cpu', whichever 'auto' finds."""
+    import torch
+
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise InputError('--device cuda: PyTorch sees no GPU here; use --device cpu')
+    return name
 
 
 def load_val(

@@ -18,7 +18,12 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from mbu_ros.commands.arguments import DefaultsFormatter, count
-from mbu_ros.commands.data_arguments import add_data_arguments, load_data, require_torch
+from mbu_ros.commands.data_arguments import (
+    add_data_arguments,
+    choose_device,
+    load_data,
+    require_torch,
+)
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.report import write_json
 from mbu_ros.replacing import replacing
@@ -95,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         adapt_steps=args.adapt_steps,
         seed=trained.settings.seed if args.seed is None else args.seed,
     )
-    device = _device(args.device)
+    device = choose_device(args.device)
     out = args.out or args.folder / 'mask'
     with replacing(out / '.writable'):  # said now, not after the work
         pass
@@ -131,16 +136,6 @@ def run(args: argparse.Namespace) -> int:
     for path in (out / 'mask.json', *paths):
         print(path)
     return 0
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == 'auto':
-        return 'cuda' if torch.cuda.is_available() else 'cpu'
-    if name == 'cuda' and not torch.cuda.is_available():
-        raise InputError('--device cuda: PyTorch sees no GPU here; use --device cpu')
-    return name
 
 
 def _load(args: argparse.Namespace, trained: Run) -> TrainingData:

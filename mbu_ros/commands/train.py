@@ -20,7 +20,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mbu_ros.commands.arguments import DefaultsFormatter
-from mbu_ros.commands.data_arguments import add_data_arguments, load_data, require_torch
+from mbu_ros.commands.data_arguments import (
+    add_data_arguments,
+    choose_device,
+    load_data,
+    require_torch,
+)
 from mbu_ros.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     require_torch()
     from mbu_ros.training.distributed import open_ranks
 
-    device = _device(args.device)
+    device = choose_device(args.device)
     with open_ranks(device) as ranks:
         if not ranks.first:
             logging.getLogger('mbu_ros').setLevel(logging.ERROR)  # rank 0 gives the same warnings
@@ -150,16 +155,6 @@ def _settings(args: argparse.Namespace) -> Settings:
         networks=tuple(name.strip() for name in networks),
         budget=args.budget,
     )
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == 'auto':
-        return 'cuda' if torch.cuda.is_available() else 'cpu'
-    if name == 'cuda' and not torch.cuda.is_available():
-        raise InputError('--device cuda: PyTorch sees no GPU here; use --device cpu')
-    return name
 
 
 def _check_out(args: argparse.Namespace, settings: Settings) -> None:

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import sys
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker
 
-from mbu_ros.node.spinning import StopSignals, spin_until_signal
+from mbu_ros.node.spinning import run_node
 
 FRAME = 'diagnostics'
 """Fixed frame of config/segment.rviz."""
@@ -63,15 +61,7 @@ def to_marker(statuses: list[DiagnosticStatus]) -> Marker:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; returns the process's exit code."""
-    signals = StopSignals()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    node = DiagnosticsTextNode()
-    try:
-        spin_until_signal(node, signals)
-        return 0
-    finally:
-        node.destroy_node()
-        rclpy.shutdown()
+    return run_node(DiagnosticsTextNode, args)
 
 
 if __name__ == '__main__':

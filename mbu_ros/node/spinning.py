@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 
@@ -52,3 +55,24 @@ def spin_until_signal(node: Node, signals: StopSignals) -> None:
         signals.wait()
         stop.set_result(None)
         spinning.result()
+
+
+def run_node(make: Callable[[], Node], args: list[str] | None) -> int:
+    """Run a node until SIGINT or SIGTERM.
+
+    Args:
+        make: makes it.
+        args: of the command line; those of the process where None.
+
+    Returns:
+        The process's exit code.
+    """
+    signals = StopSignals()
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node = make()
+    try:
+        spin_until_signal(node, signals)
+        return 0
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()

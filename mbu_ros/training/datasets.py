@@ -15,7 +15,7 @@ import numpy as np
 
 from mbu_ros.data import scenes
 from mbu_ros.data.sample import ClassMap, Sample
-from mbu_ros.data.tree import DataTree
+from mbu_ros.data.tree import DataTree, warn_of_stretching
 from mbu_ros.errors import InputError
 from mbu_ros.imaging.resize import resize_frame, resize_mask
 
@@ -107,7 +107,8 @@ def load_tree(
 
 def load_split(tree: DataTree, split: str, size: tuple[int, int]) -> Split:
     """One split of a data tree, resized to (height, width); see `DataTree.samples` for errors."""
-    return _stack(tree.samples(split), size)
+    samples = warn_of_stretching(tree.samples(split), size, f'{tree.name} ({split})')
+    return _stack(samples, size)
 
 
 def render_scenes(

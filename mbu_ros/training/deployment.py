@@ -54,6 +54,6 @@ def deploy_network(run: Run, network: str, name: str | None = None) -> Model:
 
 def check_name(name: str) -> str:
     """The name, where it is one for a model file; else raise InputError."""
-    if not name or Path(name).name != name:
+    if not name or name.startswith('.') or Path(name).name != name:
         raise InputError(f'{name!r} is no name for a model, which is a file name; give --name')
     return name

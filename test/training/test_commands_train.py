@@ -306,6 +306,7 @@ def test_the_test_split_is_evaluated_where_asked_for(box_tree, tmp_path, clock, 
         (['--budget', '3'], 'budget is 3.0; it must be 1 to 2'),
         (['--minutes', 'nan'], 'minutes is nan'),
         (['--name', 'a/b'], "'a/b' is no name for a model"),
+        (['--name', '..'], "'..' is no name for a model"),
         (['--size', '2x2', '--batch', '1'], 'batch norm can learn nothing'),
     ],
 )

@@ -117,3 +117,14 @@ def test_a_name_that_no_model_could_be_saved_under(tree):
     (tree / 'dataset.json').write_text(json.dumps({**content, 'name': 'boxes/2026'}))
     with pytest.raises(InputError, match="'boxes/2026'.*must be a plain file name"):
         load_tree(tree)
+
+
+def test_frames_of_another_shape_are_mentioned(tree, caplog):
+    for kind in ('images', 'labels'):
+        path = tree / 'train' / kind / '3.png'
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), picture[:, :24])
+    with caplog.at_level(logging.WARNING, 'mbu_ros'):
+        assert len(load_tree(tree).train) == 8
+    (record,) = caplog.records
+    assert '(train): 1 of 8 frames have another aspect ratio' in record.getMessage()
