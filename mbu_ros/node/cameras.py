@@ -5,29 +5,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
 
-from mbu_ros.data.sample import IGNORE, ClassMap
-from mbu_ros.engine.base import Frame as EngineFrame
-from mbu_ros.engine.base import RawFrame, Segmentation, check_frame
+from mbu_ros.data.sample import ClassMap
+from mbu_ros.engine.base import Segmentation
 from mbu_ros.errors import InputError
-from mbu_ros.imaging.compressed import compressed_size, decode_bgr
-from mbu_ros.imaging.messages import check_image
-from mbu_ros.imaging.resize import resize_frame, resize_mask
+from mbu_ros.imaging.compressed import decode_bgr
 from mbu_ros.model.deployed import Model
 from mbu_ros.node.lasting import LastingEngine
 from mbu_ros.node.newest import Frame, Newest, NewestThread
-from mbu_ros.node.outputs import OF_THE_ENGINE, Outputs, Result
+from mbu_ros.node.outputs import OF_THE_ENGINE, Outputs
 from mbu_ros.node.parameters import CameraSettings, Live
-from mbu_ros.node.pictures import rgb_of
 from mbu_ros.node.rate import RateLimit
 from mbu_ros.node.scheduler import Scheduler
 from mbu_ros.node.statistics import FrameStatistics
 from mbu_ros.node.subscription import ImageSubscription
+from mbu_ros.node.tasks import FrameTask, fit, frame_size, raw_frame
 from mbu_ros.node.timing import age_milliseconds
 
 LOG_PERIOD_SECONDS = 5.0
@@ -123,7 +118,7 @@ class Camera:
             self._decoder.close()
         self._outputs.destroy()
 
-    def take(self, engine: LastingEngine) -> _Task | None:
+    def take(self, engine: LastingEngine) -> FrameTask | None:
         """The frame that waits, checked and ready for the engine; for the engine's thread.
 
         None where there is none, or where it need not or cannot be segmented, which is counted.
@@ -174,59 +169,42 @@ class Camera:
         # until this thread has nothing more to do, for the better part of a millisecond.
         time.sleep(0)
 
-    def _prepare(self, frame: Frame, model: Model) -> _Task | None:
+    def _prepare(self, frame: Frame, model: Model) -> FrameTask | None:
         wanted = self._outputs.wanted()
         if not wanted & OF_THE_ENGINE or self._decoder is not None and frame.pixels is None:
             if 'camera_info' in wanted:
-                image = _size(frame)
+                image = frame_size(frame)
                 self._outputs.publish_calibration(frame, image, self._result_size(image, model))
             self.statistics.count_dropped('unwatched')
             return None
-        raw = _raw(frame)
-        check_frame(raw)
-        check_image(raw)
-        image = (raw.height, raw.width)
-        result = self._result_size(image, model)
-        ready: EngineFrame = raw
-        resizing = 0.0
-        # An engine gives masks of the size of its frames. Of smaller ones, they would have less
-        # detail than the network's own.
-        if result[0] > image[0] or result[1] > image[1]:
-            begin = time.perf_counter()
-            ready = resize_frame(rgb_of(frame), *result)
-            resizing = time.perf_counter() - begin
+        raw = raw_frame(frame)
+        image = raw.height, raw.width
+        size = self._result_size(image, model)
+        ready, resizing = fit(frame, raw, size)
         threshold = self._live.confidence_threshold
-        return _Task(
-            self,
+        return FrameTask(
             frame,
             ready,
-            confidence=threshold > 0 or 'confidence' in wanted,
-            image=image,
-            size=result,
-            classes=model.classes,
-            threshold=threshold,
-            resizing=resizing,
+            threshold > 0 or 'confidence' in wanted,
+            image,
+            size,
+            model.classes,
+            threshold,
+            resizing,
+            self._publish,
+            self._drop,
         )
 
     def _result_size(self, image: tuple[int, int], model: Model) -> tuple[int, int]:
         return model.input_size if self._settings.mask_size == 'network' else image
 
-    def _finish(
-        self, task: _Task, result: Segmentation, batch: int, begin: float, end: float
+    def _publish(
+        self, task: FrameTask, result: Segmentation, batch: int, begin: float, end: float
     ) -> None:
         frame, wanted = task.source, self._outputs.wanted()
         found = task.result(result)
         self._outputs.publish_mask(frame, found, wanted)
-        published = time.perf_counter()
-        times = {
-            **result.milliseconds,
-            'wait': (begin - frame.received - frame.decoding - task.resizing) * 1e3,
-            'publish': (published - end) * 1e3,
-            'total': (published - frame.received) * 1e3,
-        }
-        times['resize'] = times.get('resize', 0.0) + task.resizing * 1e3
-        if frame.pixels is not None:
-            times['decode'] = frame.decoding * 1e3
+        times = task.times(result, begin, end, time.perf_counter())
         self._outputs.publish_others(frame, found, wanted)
         if 'timing' in wanted:
             now = self._node.get_clock().now()
@@ -243,72 +221,3 @@ class Camera:
         self._log.warning(
             f'Dropped a frame of {self.topic}: {text}', throttle_duration_sec=LOG_PERIOD_SECONDS
         )
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A frame on its way through the engine; see `scheduler.Task`.
-
-    Attributes:
-        camera: whose it is.
-        source: as it was received.
-        image: (height, width) of what was received.
-        size: (height, width) of the results.
-        classes: of the model.
-        threshold: confidence below which pixels become unlabelled.
-        resizing: how long the frame's own resize took, in seconds.
-    """
-
-    camera: Camera
-    source: Frame
-    frame: EngineFrame
-    confidence: bool
-    image: tuple[int, int]
-    size: tuple[int, int]
-    classes: ClassMap
-    threshold: float
-    resizing: float
-
-    def finish(self, result: Segmentation, batch: int, begin: float, end: float) -> None:
-        """Publish what was found."""
-        try:
-            self.camera._finish(self, result, batch, begin, end)
-        except Exception as error:
-            self.drop(error)
-
-    def drop(self, error: Exception) -> None:
-        """Count the frame as dropped, and log why."""
-        self.camera._drop('bad' if isinstance(error, InputError) else 'engine', error)
-
-    def result(self, found: Segmentation) -> Result:
-        """What to publish of what the engine found."""
-        labels, scores = resize_mask(found.labels, *self.size), found.confidence
-        if scores is not None:
-            scores = resize_mask(scores, *self.size)
-        if self.threshold > 0:
-            labels = np.where(scores < self.threshold, np.uint8(IGNORE), labels)
-        return Result(labels, scores, self.image, self.classes, self.threshold)
-
-
-def _raw(frame: Frame) -> RawFrame:
-    """The image as an engine takes it; one on a GPU converts it there."""
-    message, pixels = frame.message, frame.pixels
-    if pixels is not None:
-        height, width = pixels.shape[:2]
-        return RawFrame(pixels.reshape(-1), height, width, 3 * width, 'bgr8')
-    return RawFrame(
-        message.data,
-        message.height,
-        message.width,
-        message.step,
-        message.encoding,
-        message.is_bigendian,
-    )
-
-
-def _size(frame: Frame) -> tuple[int, int]:
-    """Height and width, of a compressed image from its header."""
-    message = frame.message
-    if hasattr(message, 'format'):
-        return compressed_size(message)
-    return message.height, message.width
