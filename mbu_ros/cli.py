@@ -28,7 +28,7 @@ COMMANDS = {
     'kernels': 'compile the CUDA kernels ahead of time (needs nvcc)',
     'train': 'train a model (needs PyTorch)',
     'mask': 'study which layers of a trained network deserve a second bit plane (needs PyTorch)',
-    'export': 'turn a training checkpoint into a model file (needs PyTorch)',
+    'export': 'turn a network of a training run into a model file (needs PyTorch)',
 }
 
 

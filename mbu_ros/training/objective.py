@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mbu_ros.model.structure import UP
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import Batch
 from mbu_ros.training.distill import (
@@ -57,8 +58,18 @@ class Objective(nn.Module):
                 )
                 loss = loss + recipe.logit_loss * divergence
             if features:
-                loss = loss + recipe.feature_loss * feature_loss(output[1], target[1])
+                loss = loss + recipe.feature_loss * feature_loss(
+                    self._compared(output[1]), self._compared(target[1])
+                )
         return loss
+
+    def _compared(self, features: list[Tensor]) -> list[Tensor]:
+        shapes = self.network.shapes[:-1]
+        return [
+            feature
+            for shape, feature in zip(shapes, features, strict=True)
+            if shape.level - (shape.kind == UP) >= self.recipe.feature_level
+        ]
 
     def _label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
         if batch.own is None:

@@ -26,6 +26,7 @@ RANGES = {
     'label_loss': (0, 1000),
     'logit_loss': (0, 1000),
     'feature_loss': (0, 1000),
+    'feature_level': (0, MAX_DEPTH),
     'temperature': (0.1, 100),
     'activation_stage': (0, 0.95),
     'progressive': (0, 1),
@@ -57,6 +58,8 @@ class Recipe:
         label_loss, logit_loss, feature_loss: weights of a student's losses: cross entropy with the
             labels, KL divergence from the teacher's logits, and 1 - cosine similarity with the
             teacher's batch norm outputs. A network without a teacher has the first alone.
+        feature_level: the feature loss is of layers whose outputs are of this level (poolings) or
+            deeper; those of level 0 take more time than all others.
         temperature: of the KL divergence.
         activation_stage: share of a student's time with binary activations and float weights.
         progressive: share of a student's time in which its quantised weights blend in, after that.
@@ -84,6 +87,7 @@ class Recipe:
     label_loss: float = 1.0
     logit_loss: float = 1.0
     feature_loss: float = 0.0
+    feature_level: int = 1
     temperature: float = 2.0
     activation_stage: float = 0.3
     progressive: float = 0.0
@@ -221,6 +225,11 @@ class Settings:
                 )
         if not 0 < self.minutes < math.inf:
             raise InputError(f'minutes is {self.minutes}; it must be positive')
+        if self.recipe.feature_loss and self.recipe.feature_level > self.depth:
+            raise InputError(
+                f'feature_level is {self.recipe.feature_level}, but the networks are of depth '
+                f'{self.depth}; lower it'
+            )
         self._check_networks()
 
     def _check_networks(self) -> None:

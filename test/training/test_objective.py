@@ -23,7 +23,7 @@ from mbu_ros.training.train import frozen  # noqa: E402
 
 WEIGHTS = torch.tensor([1.0, 2.0, 0.5])
 RECIPE = RECIPES['standard'].with_values(
-    ['label_loss=0.5', 'logit_loss=2', 'feature_loss=3', 'temperature=4']
+    ['label_loss=0.5', 'logit_loss=2', 'feature_loss=3', 'feature_level=0', 'temperature=4']
 )
 
 
@@ -51,6 +51,19 @@ def test_the_losses_are_weighted():
     )
     assert all(part > 0.01 for part in parts)
     torch.testing.assert_close(Objective(student, teacher, WEIGHTS, RECIPE)(frames), sum(parts))
+
+
+def test_features_of_shallow_levels_may_be_left_out():
+    student, teacher = networks()
+    frames = batch()
+    _, ours = student(frames.images, True)
+    _, theirs = teacher(frames.images, True)
+    pairs = dict(zip([shape.name for shape in student.shapes], zip(ours, theirs)))
+    deep = [pairs[name] for name in ('encoder.1.conv1', 'encoder.1.conv2')]
+    recipe = RECIPE.with_values(['label_loss=0', 'logit_loss=0', 'feature_level=1'])
+    expected = 3.0 * feature_loss(*zip(*deep))
+    loss = Objective(student, teacher, WEIGHTS, recipe)(frames)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_without_a_teacher_labels_are_all():

@@ -67,6 +67,10 @@ def test_every_number_has_a_range():
     [
         ({'width': 0}, 'width is 0; it must be 1 to'),
         ({'depth': 99}, 'depth is 99'),
+        (
+            {'recipe': STANDARD.with_values(['feature_loss=1', 'feature_level=3']), 'depth': 2},
+            'feature_level is 3, but the networks are of depth 2',
+        ),
         ({'minutes': 0}, 'minutes is 0'),
         ({'minutes': float('inf')}, 'minutes is inf'),
         ({'seed': -1}, 'seed is -1'),
