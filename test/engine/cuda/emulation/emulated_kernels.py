@@ -62,6 +62,7 @@ class Emulation:
 
     def _compile(self, source):
         with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(KERNELS / 'features.cuh', folder)  # which has no stand-in
             for path in [*self._folder.glob('*.cu*'), *HERE.glob('*.cuh'), *HERE.glob('*.h')]:
                 shutil.copy(path, folder)
             compiler = ['g++', '-std=c++17', *self._defines, '-x', 'c++']

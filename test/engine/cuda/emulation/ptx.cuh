@@ -7,16 +7,7 @@
 
 #include <cstdint>
 
-#if __CUDA_ARCH__ >= 900
-#define MBU_HAS_BULK_COPY 1
-#else
-#define MBU_HAS_BULK_COPY 0
-#endif
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define MBU_HAS_WGMMA 1
-#else
-#define MBU_HAS_WGMMA 0
-#endif
+#include "features.cuh"
 
 namespace mbu {
 
