@@ -16,7 +16,8 @@ from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distill import distillation_loss, label_loss
-from mbu_ros.training.sensitivity import Adapt, settle
+from mbu_ros.training.sensitivity import Adapt
+from mbu_ros.training.settling import settle
 
 
 class FixedFrames:

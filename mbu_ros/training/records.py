@@ -45,6 +45,7 @@ class Records:
         self._frames = sample_frames(len(data.val))
         self._samples = Split(data.val.images[self._frames], data.val.labels[self._frames])
         self._logs = Logs(run.folder / 'logs', say)
+        self._masks: dict[str, np.ndarray] = {}
         self._told = False
 
     def start(self, network: str, step: int) -> None:
@@ -68,7 +69,7 @@ class Records:
             samples,
             self._samples.images,
             self._samples.labels,
-            {name: self._predict(name) for name in run.results},
+            {name: self._sample_masks(name) for name in run.results},
             run.classes,
             [f'{run.data["eval_split"]} frame {index}' for index in self._frames],
         )
@@ -81,9 +82,12 @@ class Records:
         """End the logs."""
         self._logs.close()
 
-    def _predict(self, name: str) -> np.ndarray:
-        network = self._run.network(name).to(self._device)
-        return np.stack(list(predict(network, self._samples, self._run.mean)))
+    def _sample_masks(self, name: str) -> np.ndarray:
+        if name not in self._masks:
+            network = self._run.network(name).to(self._device)
+            masks = predict(network, self._samples, self._run.mean)
+            self._masks[name] = np.stack(list(masks))
+        return self._masks[name]
 
 
 def run_table(run: Run) -> Table:

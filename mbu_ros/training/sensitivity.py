@@ -8,11 +8,10 @@ Every measurement is of a copy, so the network that is given stays as it is, to 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from mbu_ros.network.masking import MaskPlan
@@ -125,23 +124,6 @@ class _LayerAlone(Layer):
 def _quantize_alone(layer: Layer, planes: int) -> None:
     layer.precision, layer.planes = Precision.QUANTIZED, planes
     layer.__class__ = _LayerAlone  # with all that it holds, and in its place
-
-
-@torch.no_grad()
-def settle(network: UNet, batches: Iterable[Tensor]) -> None:
-    """Take batch norm's statistics anew, as plain means over batches of frames."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    was_training = network.training
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # cumulative average
-    network.train()
-    for batch in batches:
-        network(batch)
-    for norm, momentum in zip(norms, momenta):
-        norm.momentum = momentum
-    network.train(was_training)
 
 
 def rank_correlation(first: Mapping[str, float], second: Mapping[str, float]) -> float:

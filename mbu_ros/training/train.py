@@ -23,7 +23,7 @@ from mbu_ros.training.distributed import Ranks
 from mbu_ros.training.networks import Stage
 from mbu_ros.training.progress import LearningCurve, Progress, Watch, passed
 from mbu_ros.training.recipe import Recipe
-from mbu_ros.training.sensitivity import settle
+from mbu_ros.training.settling import settle
 from mbu_ros.training.steps import Steps
 
 CHECKPOINT_SECONDS = 45.0

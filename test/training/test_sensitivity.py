@@ -15,9 +15,9 @@ from mbu_ros.training.sensitivity import (  # noqa: E402
     measure_gains,
     quantization_sensitivity,
     rank_correlation,
-    settle,
     uniformity,
 )
+from mbu_ros.training.settling import settle  # noqa: E402
 
 torch.set_num_threads(1)  # such small networks take longer with more
 
