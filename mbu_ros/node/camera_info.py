@@ -26,20 +26,18 @@ class CameraInfoRelay:
         image_topic: full name of the topic of raw images.
         topic: what to publish on, relative to the node's namespace.
         qos: of the publisher.
+
+    Attributes:
+        publisher: what it publishes with.
     """
 
     def __init__(self, node: Node, image_topic: str, topic: str, qos: QoSProfile) -> None:
         self._node = node
         self._source = f'{image_topic.rpartition("/")[0]}/camera_info'
-        self._publisher = node.create_publisher(CameraInfo, topic, qos)
+        self.publisher = node.create_publisher(CameraInfo, topic, qos)
         self._subscription: Subscription | None = None
         # Replaced whole, so that threads need no lock.
         self._recent: tuple[CameraInfo, ...] = ()
-
-    @property
-    def publisher(self) -> Any:
-        """What it publishes with."""
-        return self._publisher
 
     def watch(self, wanted: bool) -> None:
         """Subscribe, or unsubscribe; for the executor's thread."""
@@ -69,7 +67,7 @@ class CameraInfoRelay:
         """
         info = matching(self._recent, header.stamp, image)
         if info is not None:
-            self._publisher.publish(scaled(info, header, image, result))
+            self.publisher.publish(scaled(info, header, image, result))
         elif self._recent:
             newest = self._recent[-1]
             self._node.get_logger().warning(
@@ -81,7 +79,7 @@ class CameraInfoRelay:
     def destroy(self) -> None:
         """Give up publisher and subscription."""
         self.watch(False)
-        self._node.destroy_publisher(self._publisher)
+        self._node.destroy_publisher(self.publisher)
 
     def _keep(self, info: CameraInfo) -> None:
         self._recent = (*self._recent[1 - RECENT :], info)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mbu_ros.engine.base import Engine, EngineError, EngineUnavailable
+from mbu_ros.engine.base import Engine
 from mbu_ros.engine.select import create_engine
 from mbu_ros.errors import InputError
 from mbu_ros.model.catalog import find_model
@@ -79,13 +79,6 @@ def make_worker(
         return _warm_engine(engine, model, cameras)
 
     return EngineThread(lambda: LastingEngine(create, log, batches))
-
-
-def describe_failure(error: Exception) -> str:
-    """An error in words; those made for people need no name of their type."""
-    if isinstance(error, (InputError, EngineError, EngineUnavailable)):
-        return str(error)
-    return f'{type(error).__name__}: {error}'
 
 
 def _warm_engine(name: str, model: Model, cameras: int) -> tuple[Engine, str]:

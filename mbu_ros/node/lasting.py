@@ -12,13 +12,13 @@ from typing import Any
 from mbu_ros.engine.base import (
     Engine,
     EngineError,
-    EngineUnavailable,
     Frame,
     Memory,
     Segmentation,
 )
 from mbu_ros.errors import InputError
 from mbu_ros.model.deployed import Model
+from mbu_ros.node.failures import describe_failure
 from mbu_ros.node.formats import Batch, Formats, blank
 
 RETRY_SECONDS = 1.0
@@ -137,7 +137,8 @@ class LastingEngine:
         try:
             engine.close()
         except Exception as error:
-            self._log.error(f'The {engine.name} engine could not be freed: {_text(error)}')
+            text = describe_failure(error)
+            self._log.error(f'The {engine.name} engine could not be freed: {text}')
 
     def _make(self, failure: str | None = None) -> None:
         self._engine, reason = self._create()
@@ -159,7 +160,7 @@ class LastingEngine:
         try:
             self._make(self.state.failure)
         except Exception as error:
-            failure = f'no engine could be made again: {_text(error)}'
+            failure = f'no engine could be made again: {describe_failure(error)}'
             self.state = replace(self.state, failure=failure)
             self._log.error(f'{failure}; trying again with later frames')
             raise EngineError(failure) from error
@@ -168,15 +169,8 @@ class LastingEngine:
 
     def _fail(self, error: Exception) -> None:
         again = self.state.failure is not None
-        failure = f'the {self.state.name} engine failed: {_text(error)}'
+        failure = f'the {self.state.name} engine failed: {describe_failure(error)}'
         self.state = replace(self.state, failure=failure)
         self._log.error(f'{failure}; {"making a new one" if again else "trying once more"}')
         if again:
             self.close()
-
-
-def _text(error: Exception) -> str:
-    """An error in words; those made for people need no name of their type."""
-    if isinstance(error, (EngineError, EngineUnavailable)):
-        return str(error)
-    return f'{type(error).__name__}: {error}'

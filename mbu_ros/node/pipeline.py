@@ -9,7 +9,8 @@ from collections.abc import Callable
 from rclpy.node import Node
 
 from mbu_ros.node.cameras import Camera
-from mbu_ros.node.engines import ModelFile, describe_failure, is_unchanged, make_worker, read_model
+from mbu_ros.node.engines import ModelFile, is_unchanged, make_worker, read_model
+from mbu_ros.node.failures import describe_failure
 from mbu_ros.node.lasting import EngineState
 from mbu_ros.node.model_change import ModelChange
 from mbu_ros.node.parameters import Live, Settings

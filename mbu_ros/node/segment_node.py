@@ -25,7 +25,8 @@ from mbu_ros.errors import InputError
 from mbu_ros.node.assessment import Level
 from mbu_ros.node.declaring import declare, warn_of_unknown
 from mbu_ros.node.diagnostics import Diagnostics, NodeReport
-from mbu_ros.node.engines import describe_failure, read_model
+from mbu_ros.node.engines import read_model
+from mbu_ros.node.failures import describe_failure
 from mbu_ros.node.hardware import HardwareMonitor
 from mbu_ros.node.managed import ManagedNode
 from mbu_ros.node.parameters import Live, read_settings
