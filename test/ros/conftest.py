@@ -166,6 +166,36 @@ def start_node(ros):
         process.kill()
 
 
+@pytest.fixture(scope='module')
+def model():
+    """A small network with random weights."""
+    from mbu_ros.model.random import random_model
+
+    return random_model(width=8, depth=2, classes=4, input_size=(48, 64), seed=3)
+
+
+@pytest.fixture(scope='module')
+def model_file(model, tmp_path_factory):
+    """Its file."""
+    from mbu_ros.model.file import save_model
+
+    path = tmp_path_factory.mktemp('model') / 'small.safetensors'
+    save_model(model, path)
+    return path
+
+
+@pytest.fixture
+def shop(monkeypatch):
+    """Engines that the node is given in this process, and what became of them."""
+    from mbu_ros.node import engines
+
+    from .workshop import Workshop
+
+    shop = Workshop()
+    monkeypatch.setattr(engines, 'create_engine', shop.create)
+    return shop
+
+
 @pytest.fixture
 def rig():
     """Makes cameras of one node with all that is around them, and no middleware."""

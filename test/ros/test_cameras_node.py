@@ -16,25 +16,11 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.imaging.messages import to_label
-from mbu_ros.model.file import save_model
-from mbu_ros.model.random import random_model
 
 from .camera_fakes import compressed, image, picture
 
 MODULE = 'mbu_ros.node.segment_node'
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-
-
-@pytest.fixture(scope='module')
-def model():
-    return random_model(width=8, depth=2, classes=4, input_size=(48, 64), seed=3)
-
-
-@pytest.fixture(scope='module')
-def model_file(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp('model') / 'small.safetensors'
-    save_model(model, path)
-    return path
 
 
 @pytest.fixture

@@ -22,9 +22,8 @@ from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.imaging.messages import fill_image, to_label
 from mbu_ros.model.file import save_model
 from mbu_ros.model.random import random_model
-from mbu_ros.node import engines
 
-from .workshop import Workshop, make_node, spinning
+from .workshop import make_node, spinning
 
 RATE = 30
 MAKING_SECONDS = 0.4
@@ -46,13 +45,6 @@ def files(tmp_path_factory):
     """Models by the number of their classes, which is what masks of `Workshop` are full of."""
     folder = tmp_path_factory.mktemp('models')
     return {classes: save(folder, classes) for classes in (3, 4, 5)}
-
-
-@pytest.fixture
-def shop(monkeypatch):
-    shop = Workshop()
-    monkeypatch.setattr(engines, 'create_engine', shop.create)
-    return shop
 
 
 @pytest.fixture

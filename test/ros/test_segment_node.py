@@ -31,18 +31,6 @@ OVERLAY = '/segmentation/overlay'
 
 
 @pytest.fixture(scope='module')
-def model():
-    return random_model(width=8, depth=2, classes=4, input_size=(48, 64), seed=3)
-
-
-@pytest.fixture(scope='module')
-def model_file(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp('model') / 'small.safetensors'
-    save_model(model, path)
-    return path
-
-
-@pytest.fixture(scope='module')
 def slow_model_file(tmp_path_factory):
     """A network that takes some tenths of a second a frame on a CPU."""
     path = tmp_path_factory.mktemp('model') / 'slow.safetensors'

@@ -21,9 +21,9 @@ from sensor_msgs.msg import Image
 from mbu_ros.engine.base import EngineUnavailable
 from mbu_ros.imaging.messages import fill_image
 from mbu_ros.model.file import save_model
-from mbu_ros.node import diagnostics, engines, simulated_time
+from mbu_ros.node import diagnostics, simulated_time
 
-from .workshop import MODEL, Workshop, make_node, spinning
+from .workshop import MODEL, make_node, spinning
 
 MODULE = 'mbu_ros.node.segment_node'
 SUCCESS, FAILURE, ERROR = (
@@ -38,13 +38,6 @@ def model_file(tmp_path_factory):
     path = tmp_path_factory.mktemp('model') / 'small.safetensors'
     save_model(MODEL, path)
     return str(path)
-
-
-@pytest.fixture
-def shop(monkeypatch):
-    shop = Workshop()
-    monkeypatch.setattr(engines, 'create_engine', shop.create)
-    return shop
 
 
 @pytest.fixture
