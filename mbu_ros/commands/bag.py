@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from mbu_ros.bags.writer import FORMATS, STORAGES, BagWriter
 from mbu_ros.commands.arguments import count, size
 from mbu_ros.data.sources import (
     DEMO_SEED,
@@ -21,7 +22,6 @@ from mbu_ros.data.sources import (
 )
 from mbu_ros.data.tree import SPLITS
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag_writer import FORMATS, STORAGES, BagWriter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

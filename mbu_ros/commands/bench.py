@@ -29,7 +29,7 @@ from mbu_ros.data.sample import IGNORE
 from mbu_ros.engine.cuda.engine import MAX_BATCH
 from mbu_ros.engine.select import ENGINES
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.report import write_json
+from mbu_ros.evaluation.report.report import write_json
 from mbu_ros.model.catalog import find_model
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH, load_model
 from mbu_ros.model.structure import layer_shapes

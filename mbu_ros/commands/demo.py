@@ -16,13 +16,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mbu_ros.bags.playback import MODES, check_rate
 from mbu_ros.commands.bag import write_bag
 from mbu_ros.data.sources import Source, folder_source, scene_source, video_source
 from mbu_ros.engine.select import ENGINES
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.live import LOG_FOLDER, LiveRun, LiveRunError, check_run, run_live
-from mbu_ros.evaluation.playback import MODES, check_rate
-from mbu_ros.evaluation.report import print_report
+from mbu_ros.evaluation.live.run import LOG_FOLDER, LiveRun, LiveRunError, check_run, run_live
+from mbu_ros.evaluation.report.report import print_report
 
 SCENES = 60
 MARKER = '.made_by_mbu_demo'

@@ -15,7 +15,7 @@ from mbu_ros.data.tree import SPLITS
 from mbu_ros.engine.select import ENGINES, create_engine
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.evaluate import check_classes, evaluate
-from mbu_ros.evaluation.report import print_report, write_json
+from mbu_ros.evaluation.report.report import print_report, write_json
 from mbu_ros.model.catalog import find_model
 from mbu_ros.model.file import load_model
 
@@ -99,7 +99,7 @@ def _open_source(args: argparse.Namespace) -> Source:
     if args.split:
         raise InputError('--split goes with --data and --scenes; a bag has no splits')
     # Imported here so that a data tree can be evaluated without the bag libraries.
-    from mbu_ros.evaluation.bag import BagReader
+    from mbu_ros.bags.reader import BagReader
 
     bag = BagReader(args.bag, image_topic=args.image_topic, label_topic=args.label_topic)
     frames = bag.frames if args.limit is None else min(bag.frames, args.limit)

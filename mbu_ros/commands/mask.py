@@ -25,7 +25,7 @@ from mbu_ros.commands.data_arguments import (
     require_torch,
 )
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.report import write_json
+from mbu_ros.evaluation.report.report import write_json
 from mbu_ros.replacing import replacing
 
 if TYPE_CHECKING:

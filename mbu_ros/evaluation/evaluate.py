@@ -20,10 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mbu_ros.data.sample import ClassMap, Sample
 from mbu_ros.engine.base import Engine
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.gallery import Gallery
 from mbu_ros.evaluation.latency import percentiles
 from mbu_ros.evaluation.metrics import ConfusionMatrix
-from mbu_ros.evaluation.report import FrameRecord, build_report, write_frames, write_json
+from mbu_ros.evaluation.report.gallery import Gallery
+from mbu_ros.evaluation.report.report import FrameRecord, build_report, write_frames, write_json
 
 
 class Evaluation:

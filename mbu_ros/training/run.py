@@ -30,7 +30,7 @@ import numpy as np
 from mbu_ros import __version__
 from mbu_ros.data.sample import ClassMap
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.report import write_json
+from mbu_ros.evaluation.report.report import write_json
 from mbu_ros.model.structure import layer_shapes
 from mbu_ros.network.masking import MaskPlan, make_plan
 from mbu_ros.network.unet import Precision, UNet

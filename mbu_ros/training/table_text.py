@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from mbu_ros.evaluation.report import write_json
+from mbu_ros.evaluation.report.report import write_json
 from mbu_ros.replacing import replacing
 from mbu_ros.training.table import Heading, Row, Table, as_dict
 

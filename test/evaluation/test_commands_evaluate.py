@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from mbu_ros.bags.writer import BagWriter
 from mbu_ros.cli import main
 from mbu_ros.data.files import read_image
 from mbu_ros.data.sample import Sample
 from mbu_ros.data.tree import DataTree
 from mbu_ros.engine.reference import ReferenceEngine
-from mbu_ros.evaluation.bag_writer import BagWriter
 from mbu_ros.evaluation.metrics import ConfusionMatrix
 from mbu_ros.imaging.overlay import overlay
 from mbu_ros.model.file import save_model

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mbu_ros.data.sample import ClassMap
-from mbu_ros.evaluation import live_evaluation
 from mbu_ros.evaluation.evaluate import Evaluation
-from mbu_ros.evaluation.live_evaluation import LiveEvaluation
-from mbu_ros.evaluation.node_state import NodeState
+from mbu_ros.evaluation.live import live_evaluation
+from mbu_ros.evaluation.live.live_evaluation import LiveEvaluation
+from mbu_ros.evaluation.live.node_state import NodeState
 
 CLASSES = ClassMap(('a', 'b'), ((0, 0, 0), (255, 255, 255)))
 IMAGE = np.zeros((4, 6, 3), np.uint8)

@@ -15,11 +15,11 @@ from mbu_ros import __version__
 from mbu_ros.data.files import read_image
 from mbu_ros.data.sample import ClassMap
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation import gallery as gallery_module
-from mbu_ros.evaluation.gallery import ANIMATION, SHEET, Gallery
 from mbu_ros.evaluation.latency import percentiles
 from mbu_ros.evaluation.metrics import ConfusionMatrix
-from mbu_ros.evaluation.report import (
+from mbu_ros.evaluation.report import gallery as gallery_module
+from mbu_ros.evaluation.report.gallery import ANIMATION, SHEET, Gallery
+from mbu_ros.evaluation.report.report import (
     FrameRecord,
     build_report,
     print_report,
@@ -229,7 +229,7 @@ def test_animation_is_an_even_sample_of_the_whole_run(tmp_path, monkeypatch):
 
 
 def test_missing_animation_support_is_a_warning(tmp_path, monkeypatch, log_lines):
-    lines = log_lines('mbu_ros.evaluation.gallery')
+    lines = log_lines('mbu_ros.evaluation.report.gallery')
     def fail(*_, **__):
         raise AnimationUnavailable('OpenCV is too old')
 

@@ -5,8 +5,8 @@
 import numpy as np
 import pytest
 
+from mbu_ros.bags.writer import BagWriter
 from mbu_ros.data.sample import Sample
-from mbu_ros.evaluation.bag_writer import BagWriter
 from mbu_ros.model.file import save_model
 from mbu_ros.model.random import random_model
 

@@ -17,7 +17,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import UInt32  # noqa: E402
 
-EVALUATOR = 'mbu_ros.evaluation.evaluator_node'
+EVALUATOR = 'mbu_ros.evaluation.live.evaluator_node'
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 

@@ -8,18 +8,18 @@ import subprocess
 import numpy as np
 import pytest
 
+from mbu_ros.bags.format import IMAGE
+from mbu_ros.bags.messages import make_header, make_image
+from mbu_ros.bags.reader import BagReader
+from mbu_ros.bags.writer import BagWriter
 from mbu_ros.cli import main
 from mbu_ros.commands.demo import MARKER
 from mbu_ros.data.files import read_label
 from mbu_ros.data.sample import ClassMap
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation import live
-from mbu_ros.evaluation.bag import BagReader
-from mbu_ros.evaluation.bag_format import IMAGE
-from mbu_ros.evaluation.bag_messages import make_header, make_image
-from mbu_ros.evaluation.bag_writer import BagWriter
-from mbu_ros.evaluation.live import LiveRun, LiveRunError, run_live
+from mbu_ros.evaluation.live import run as live
+from mbu_ros.evaluation.live.run import LiveRun, LiveRunError, run_live
 from mbu_ros.evaluation.metrics import ConfusionMatrix
 from mbu_ros.imaging.sheet import write_image
 from mbu_ros.model.file import load_model

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from mbu_ros.evaluation.bag import BagReader
-from mbu_ros.evaluation.bag_format import stamp_nanoseconds
+from mbu_ros.bags.format import stamp_nanoseconds
+from mbu_ros.bags.reader import BagReader
 from mbu_ros.imaging.messages import fill_image, to_label, to_rgb
 
 pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
@@ -17,7 +17,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from std_msgs.msg import UInt32  # noqa: E402
 
-PLAYER = 'mbu_ros.evaluation.player_node'
+PLAYER = 'mbu_ros.evaluation.live.player_node'
 COUNT = 6
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mbu_ros.bags.format import COMPRESSED_IMAGE, raw_topic
+from mbu_ros.bags.reader import BagReader
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag import BagReader
-from mbu_ros.evaluation.bag_format import COMPRESSED_IMAGE, raw_topic
 from mbu_ros.evaluation.evaluate import check_classes
 from mbu_ros.model.catalog import find_model
 from mbu_ros.model.deployed import Model
@@ -149,8 +149,8 @@ def _commands(run: LiveRun, reader: BagReader, model: Path) -> dict[str, list[st
             '-r',
             f'image:={camera}',
         ],
-        'evaluator': ['mbu_ros.evaluation.evaluator_node', *_ros_arguments(evaluator)],
-        'player': ['mbu_ros.evaluation.player_node', *_ros_arguments(player)],
+        'evaluator': ['mbu_ros.evaluation.live.evaluator_node', *_ros_arguments(evaluator)],
+        'player': ['mbu_ros.evaluation.live.player_node', *_ros_arguments(player)],
     }
 
 

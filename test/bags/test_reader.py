@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from mbu_ros.bags.format import IMAGE, TYPESTORE, stamp_name, stamp_nanoseconds
+from mbu_ros.bags.messages import make_header, make_image
+from mbu_ros.bags.reader import BagMessage, BagReader, decode, group_by_image
+from mbu_ros.bags.writer import BagWriter
 from mbu_ros.data.sample import ClassMap, Sample
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag import BagMessage, BagReader, decode, group_by_image
-from mbu_ros.evaluation.bag_format import IMAGE, TYPESTORE, stamp_name, stamp_nanoseconds
-from mbu_ros.evaluation.bag_messages import make_header, make_image
-from mbu_ros.evaluation.bag_writer import BagWriter
 
 START = 1_700_000_000_123_456_789
 CLASSES = ClassMap(('road', 'crop é'), ((128, 64, 128), (0, 255, 0)))
@@ -240,7 +240,7 @@ def test_labels_are_matched_by_stamp_not_by_order(tmp_path):
 
 
 def test_bad_messages_are_counted_and_skipped(tmp_path, log_lines):
-    lines = log_lines('mbu_ros.evaluation.bag')
+    lines = log_lines('mbu_ros.bags.reader')
     pixels = np.zeros((4, 4, 3), np.uint8)
     good = image_bytes(START, pixels)
     short = good[:30]  # ends inside the header

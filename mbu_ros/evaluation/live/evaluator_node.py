@@ -23,19 +23,19 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import UInt32
 
-from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag_format import (
+from mbu_ros.bags.format import (
     IMAGE_TOPIC,
     LABEL_TOPIC,
     stamp_name,
     stamp_nanoseconds,
 )
+from mbu_ros.errors import InputError
 from mbu_ros.evaluation.evaluate import Evaluation
-from mbu_ros.evaluation.live_evaluation import LiveEvaluation
-from mbu_ros.evaluation.node_state import NodeState
-from mbu_ros.evaluation.parameters import declare
-from mbu_ros.evaluation.player_node import FINISHED_QOS, FINISHED_TOPIC
-from mbu_ros.evaluation.report import print_report, write_json
+from mbu_ros.evaluation.live.live_evaluation import LiveEvaluation
+from mbu_ros.evaluation.live.node_state import NodeState
+from mbu_ros.evaluation.live.parameters import declare
+from mbu_ros.evaluation.live.player_node import FINISHED_QOS, FINISHED_TOPIC
+from mbu_ros.evaluation.report.report import print_report, write_json
 from mbu_ros.imaging.messages import to_label, to_rgb
 from mbu_ros.imaging.sheet import write_image
 from mbu_ros.model.catalog import find_model

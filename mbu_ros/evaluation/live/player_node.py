@@ -26,11 +26,11 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import UInt32
 
+from mbu_ros.bags.format import COMPRESSED_IMAGE, SECOND, raw_topic, stamp_nanoseconds
+from mbu_ros.bags.playback import MODES
+from mbu_ros.bags.reader import BagMessage, BagReader, decode, group_by_image
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag import BagMessage, BagReader, decode, group_by_image
-from mbu_ros.evaluation.bag_format import COMPRESSED_IMAGE, SECOND, raw_topic, stamp_nanoseconds
-from mbu_ros.evaluation.parameters import declare
-from mbu_ros.evaluation.playback import MODES
+from mbu_ros.evaluation.live.parameters import declare
 from mbu_ros.imaging.messages import fill_image, to_rgb
 
 SETTLE = 0.3

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from mbu_ros.bags.reader import BagReader
 from mbu_ros.cli import main
 from mbu_ros.data.scenes import CLASSES, Drive
 from mbu_ros.data.sources import DEMO_SEED, video_source
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag import BagReader
 from mbu_ros.imaging.sheet import write_image
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 
-from mbu_ros.evaluation.playback import MAX_RATE, MIN_RATE
+from mbu_ros.bags.playback import MAX_RATE, MIN_RATE
 
 POSITIVE = FloatingPointRange(from_value=MIN_RATE, to_value=MAX_RATE)
 """Range of every parameter that is a number with a fraction: rates in Hz and times in seconds."""

@@ -13,9 +13,7 @@ from typing import NamedTuple
 
 from rosbags.rosbag2 import Reader
 
-from mbu_ros.data.sample import ClassMap, Sample
-from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag_format import (
+from mbu_ros.bags.format import (
     CLASSES_KEY,
     SECOND,
     TYPESTORE,
@@ -23,7 +21,9 @@ from mbu_ros.evaluation.bag_format import (
     stamp_name,
     stamp_nanoseconds,
 )
-from mbu_ros.evaluation.bag_topics import Topic, choose_image_topic, choose_label_topic
+from mbu_ros.bags.topics import Topic, choose_image_topic, choose_label_topic
+from mbu_ros.data.sample import ClassMap, Sample
+from mbu_ros.errors import InputError
 from mbu_ros.imaging.messages import to_label, to_rgb
 
 LOGGER = logging.getLogger(__name__)

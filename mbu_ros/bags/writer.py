@@ -17,9 +17,7 @@ from types import TracebackType
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
-from mbu_ros.data.sample import ClassMap, Sample
-from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag_format import (
+from mbu_ros.bags.format import (
     CAMERA_INFO,
     CAMERA_INFO_TOPIC,
     CLASSES_KEY,
@@ -32,13 +30,15 @@ from mbu_ros.evaluation.bag_format import (
     TYPESTORE,
     dump_classes,
 )
-from mbu_ros.evaluation.bag_messages import (
+from mbu_ros.bags.messages import (
     make_camera_info,
     make_compressed_image,
     make_header,
     make_image,
 )
-from mbu_ros.evaluation.playback import check_rate
+from mbu_ros.bags.playback import check_rate
+from mbu_ros.data.sample import ClassMap, Sample
+from mbu_ros.errors import InputError
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 FORMATS = ('raw', 'jpeg')

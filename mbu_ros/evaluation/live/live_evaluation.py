@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mbu_ros.bags.format import SECOND, stamp_name
 from mbu_ros.data.sample import Sample
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag_format import SECOND, stamp_name
 from mbu_ros.evaluation.evaluate import Evaluation
 
 LOGGER = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from mbu_ros.bags.format import COMPRESSED_IMAGE, IMAGE
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag_format import COMPRESSED_IMAGE, IMAGE
 
 NO_CAMERA = ('label', 'mask', 'overlay')
 """An image topic with one of these in its name is taken for a result, not for a camera."""

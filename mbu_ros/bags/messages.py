@@ -7,8 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mbu_ros.errors import InputError
-from mbu_ros.evaluation.bag_format import (
+from mbu_ros.bags.format import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     FRAME_ID,
@@ -16,6 +15,7 @@ from mbu_ros.evaluation.bag_format import (
     SECOND,
     TYPESTORE,
 )
+from mbu_ros.errors import InputError
 
 # Focal length of a camera that sees 60 degrees from left to right, in image widths.
 FOCAL_LENGTH = 0.5 / np.tan(np.radians(30.0))
