@@ -10,6 +10,12 @@ from torch import Tensor
 MASK_THRESHOLD = 0.7
 """A masked weight is 0 where it is smaller than this times its output channel's mean size."""
 
+MAX_THRESHOLD = 1.9
+"""The largest allowed: from 2 on, where latent weights are clamped, all could become 0."""
+
+THRESHOLD_RAMP = 0.25
+"""Width, in latent weights, of the band around half a threshold whose weights pull at it."""
+
 
 def _quadratic(x: Tensor) -> Tensor:
     """2 - 2|x| on [-1, 1]: Bi-Real Net (Liu et al. 2018, arXiv 1808.00278)."""
@@ -82,7 +88,7 @@ def binarize(weight: Tensor, channel_axis: int = 0, *, blend: Tensor | None = No
 def mask_binarize(
     weight: Tensor,
     channel_axis: int = 0,
-    threshold: float = MASK_THRESHOLD,
+    threshold: float | Tensor = MASK_THRESHOLD,
     *,
     blend: Tensor | None = None,
 ) -> Tensor:
@@ -93,13 +99,21 @@ def mask_binarize(
 
     Args:
         weight, channel_axis, blend: see `binarize`.
-        threshold: 0 to 2.
+        threshold: 0 to 2; or a tensor of them, one per output channel, of the weight's rank. Its
+            gradient is that of steps widened to ramps of `THRESHOLD_RAMP`, as LSQ learns its step
+            size (Esser et al. 2020, arXiv 1902.08153).
     """
     latent = _latent(weight, channel_axis)
     # The latent weight is |w| over twice the mean, hence half the threshold.
-    kept = latent.abs() >= threshold / 2
+    half = threshold / 2
+    kept = latent.abs() >= half
     hard = torch.where(kept, latent.sign(), 0.0).to(weight.dtype)
-    return _straight_through(latent, hard, blend)
+    value = _straight_through(latent, hard, blend)
+    if isinstance(half, Tensor) and half.requires_grad:
+        fixed = latent.detach()
+        ramp = fixed.sign() * ((fixed.abs() - half) / THRESHOLD_RAMP + 0.5).clamp(0, 1)
+        value = value + (ramp - ramp.detach())
+    return value
 
 
 def quantize_int8(weight: Tensor, channel_axis: int | None = None) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from mbu_ros.model.structure import FIRST, HEAD, UP, LayerShape, layer_shapes, p
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.quantize import (
     MASK_THRESHOLD,
+    MAX_THRESHOLD,
     binarize,
     mask_binarize,
     quantize_int8,
@@ -47,6 +48,8 @@ class Layer(nn.Module):
         precision: see `Precision`.
         planes: 1 or 2, used when quantised.
         mask_threshold: of its weights of 0, used with two planes; see `quantize.mask_binarize`.
+        threshold_gain: logarithm of what each output channel's threshold is times that; 0 unless
+            it is learnt.
         activation_gradient: of its sign; a key of `quantize.ACTIVATION_GRADIENTS`.
     """
 
@@ -63,6 +66,7 @@ class Layer(nn.Module):
         self.weight = nn.Parameter(torch.empty(size))
         nn.init.normal_(self.weight, std=(2 / (inputs * (1 if shape.kind == UP else 9))) ** 0.5)
         self.norm = nn.BatchNorm2d(outputs)
+        self.threshold_gain = nn.Parameter(torch.zeros(outputs), requires_grad=False)
 
     @property
     def channel_axis(self) -> int:
@@ -75,9 +79,10 @@ class Layer(nn.Module):
         Args:
             blend: 0 to 1 in training: how far from the latent to that weight; see `binarize`.
         """
+        axis = self.channel_axis
         if self.planes == 2:
-            return mask_binarize(self.weight, self.channel_axis, self.mask_threshold, blend=blend)
-        return binarize(self.weight, self.channel_axis, blend=blend)
+            return mask_binarize(self.weight, axis, self._thresholds(), blend=blend)
+        return binarize(self.weight, axis, blend=blend)
 
     def forward(self, x: Tensor, blend: Tensor | None = None) -> Tensor:
         """[N, in, H, W] to activations [N, out, H, W], or [N, out, 2H, 2W] of an up-convolution.
@@ -106,6 +111,13 @@ class Layer(nn.Module):
         if self.precision is Precision.FLOAT:
             return functional.relu(features)
         return sign(features, self.activation_gradient)
+
+    def _thresholds(self) -> Tensor:
+        """One per output channel, of the weight's rank."""
+        sizes = [1] * self.weight.ndim
+        sizes[self.channel_axis] = -1
+        thresholds = self.mask_threshold * self.threshold_gain.exp()
+        return thresholds.clamp(max=MAX_THRESHOLD).reshape(sizes)
 
     def _first(self, x: Tensor) -> Tensor:
         if self.precision is Precision.FLOAT:
@@ -190,6 +202,13 @@ class UNet(nn.Module):
                 layer.mask_threshold = mask_threshold
             if activation_gradient is not None:
                 layer.activation_gradient = activation_gradient
+        return self
+
+    def learn_thresholds(self, learn: bool) -> UNet:
+        """Whether training changes the mask thresholds of the layers that have two planes."""
+        for layer in self.layers.values():
+            used = layer.precision is Precision.QUANTIZED and layer.shape.is_binary
+            layer.threshold_gain.requires_grad_(learn and used and layer.planes == 2)
         return self
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
-from mbu_ros.network.quantize import ACTIVATION_GRADIENTS
+from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
 from mbu_ros.training.networks import NETWORKS
 
 RANGES = {
@@ -30,7 +30,7 @@ RANGES = {
     'temperature': (0.1, 100),
     'activation_stage': (0, 0.95),
     'progressive': (0, 1),
-    'mask_threshold': (0, 1.9),
+    'mask_threshold': (0, MAX_THRESHOLD),
     'zoom_min': (0.1, 10),
     'zoom_max': (0.1, 10),
     'brightness': (0, 1),
@@ -66,6 +66,7 @@ class Recipe:
         activation_gradient: what stands in for the derivative of the sign; a key of
             `network.quantize.ACTIVATION_GRADIENTS`.
         mask_threshold: a weight is 0 where it is smaller than this times its channel's mean size.
+        learned_thresholds: whether training changes that number, for each output channel.
         zoom_min, zoom_max: of the random views of frames; 1 is as they are.
         brightness: largest change, as a share of 255.
         contrast: largest change of its logarithm.
@@ -93,6 +94,7 @@ class Recipe:
     progressive: float = 0.0
     activation_gradient: str = 'quadratic'
     mask_threshold: float = 0.7
+    learned_thresholds: bool = False
     zoom_min: float = 0.75
     zoom_max: float = 1.6
     brightness: float = 0.15

@@ -52,7 +52,7 @@ class Steps:
     ) -> None:
         self._network, self._stage, self._recipe = network, stage, recipe
         self._mixed = ranks.device.type == 'cuda'
-        network.set_precision(stage.precision).train()
+        network.set_precision(stage.precision).learn_thresholds(recipe.learned_thresholds).train()
         network.blending = stage.blending > 0
         self._optimizer = _optimizer(network, recipe.learning_rate, stage.weight_decay)
         self._optimizer.zero_grad()  # its first call imports much: now, before time counts

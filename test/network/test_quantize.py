@@ -55,6 +55,18 @@ def test_the_threshold_decides_what_is_zero():
         assert mask_binarize(weight, threshold=threshold).tolist() == [expected]
 
 
+def test_thresholds_of_a_tensor_count_for_each_channel_and_are_pulled_by_weights_near_them():
+    weight = torch.tensor([[1.0, -2.0, 3.0, -4.0], [1.0, -2.0, 3.0, -4.0]])  # mean size 2.5
+    threshold = torch.tensor([[0.8], [1.6]], requires_grad=True)
+    masked = mask_binarize(weight, threshold=threshold)
+    assert masked.tolist() == [[0, -1, 1, -1], [0, 0, 0, -1]]
+    (masked * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum().backward()
+    # Latent weights are 0.2, 0.4, 0.6 and 0.8 in size. Within 0.125 of half a threshold are -0.4 of
+    # the first channel and -0.8 of the second; raising the threshold brings both up to 0.
+    expected = [10 * 0.5 / 0.25, 1000 * 0.5 / 0.25]
+    assert threshold.grad.ravel().tolist() == pytest.approx(expected)
+
+
 @pytest.mark.parametrize('quantizer', [binarize, mask_binarize])
 def test_weights_are_exactly_integers_and_blend_from_the_latent_ones(quantizer):
     weight = torch.randn(50, 400, generator=torch.Generator().manual_seed(0), requires_grad=True)

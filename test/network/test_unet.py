@@ -46,13 +46,31 @@ def exercised(width, depth, size, masked, seed=0):
 @pytest.mark.parametrize('precision', list(Precision))
 @pytest.mark.parametrize(('width', 'depth', 'size'), [(4, 1, (6, 7)), (8, 3, (24, 19))])
 def test_shape_and_gradients_at_every_precision(precision, width, depth, size):
-    network = UNet(width, depth, 5).set_precision(precision)
+    network = UNet(width, depth, 5).set_precision(precision).learn_thresholds(True)
     logits = network(centered(images(2, size)))
     assert logits.shape == (2, 5, *size)
     logits.square().sum().backward()
     for name, parameter in network.named_parameters():
+        if name.endswith('threshold_gain') and not parameter.requires_grad:
+            continue
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().sum() > 0, name
+
+
+def test_thresholds_are_learnt_where_weights_are_masked():
+    network = UNet(4, 1, 5)
+    plan = make_plan(network.shapes, 'encoder.*')
+
+    def learnt():
+        names = (shape.name for shape in network.shapes[:-1])
+        return {name for name in names if network.layer(name).threshold_gain.requires_grad}
+
+    network.set_precision(Precision.FLOAT, plan).learn_thresholds(True)
+    assert not learnt()
+    network.set_precision(Precision.QUANTIZED).learn_thresholds(True)
+    assert learnt() == {name for name, planes in plan.items() if planes == 2}
+    network.learn_thresholds(False)
+    assert not learnt()
 
 
 @pytest.mark.parametrize('precision', list(Precision))

@@ -32,6 +32,7 @@ EVERYTHING = RECIPES['standard'].with_values(
     [
         *('batch=4', 'averaging=0.9', 'feature_loss=0.5', 'activation_stage=0.4'),
         *('progressive=0.3', 'color=0.1', 'rotation=10', 'mixup=0.5', 'mask_threshold=0.5'),
+        'learned_thresholds=true',
     ]
 )
 
@@ -131,6 +132,18 @@ def test_stages_share_the_time_and_the_curve_tells_it(frames, data, clock):
     assert points[-1]['learning_rate'] == 0 and np.isfinite([p['loss'] for p in points]).all()
     assert result.head.precision is Precision.QUANTIZED and not result.training
     assert result.plan == make_plan(result.shapes, 'encoder.*')
+
+
+@pytest.mark.parametrize('learned', [True, False])
+def test_thresholds_move_where_they_are_learnt(frames, clock, learned):
+    recipe = EVERYTHING.with_values([f'learned_thresholds={learned}'])
+    result = trainer(frames, recipe=recipe).run()
+    gains = {
+        shape.name: result.layer(shape.name).threshold_gain.abs().max().item()
+        for shape in result.shapes[:-1]
+    }
+    moved = {name for name, gain in gains.items() if gain > 0}
+    assert moved == ({n for n, planes in result.plan.items() if planes == 2} if learned else set())
 
 
 def test_the_result_is_the_average_of_the_weights(frames, clock):
