@@ -5,52 +5,58 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from rosbags.rosbag2 import Reader
+import numpy as np
 
+from mbu_ros.bags.bag import Bag
+from mbu_ros.bags.cameras import usable_cameras
 from mbu_ros.bags.format import (
     CLASSES_KEY,
     SECOND,
-    TYPESTORE,
     parse_classes,
     stamp_name,
     stamp_nanoseconds,
 )
-from mbu_ros.bags.topics import Topic, choose_image_topic, choose_label_topic
-from mbu_ros.data.sample import ClassMap, Sample
+from mbu_ros.bags.message import BagMessage, decode, read_label
+from mbu_ros.bags.pairing import (
+    LABEL_DELAY,
+    Labels,
+    Stamped,
+    check_tolerance,
+    neighbourhood,
+    pair,
+)
+from mbu_ros.bags.topics import (
+    check_image_topic,
+    check_label_topic,
+    choose_label_topic,
+    list_topics,
+)
+from mbu_ros.data.sample import IGNORE, ClassMap, Sample
 from mbu_ros.errors import InputError
-from mbu_ros.imaging.messages import to_label, to_rgb
+from mbu_ros.imaging.messages import to_rgb
 
 LOGGER = logging.getLogger(__name__)
-
-WINDOW = 16
-"""How many frames an image's label may come after it and still be found."""
-
-
-class BagMessage(NamedTuple):
-    """A message as it lies in a bag."""
-
-    topic: str
-    kind: str
-    time: int
-    """When it was logged, nanoseconds since 1970."""
-    data: bytes
-    """Serialized as CDR, the form that goes over the wire."""
 
 
 class BagReader:
     """A bag's frames, streamed: memory does not grow with the bag. Can be read several times.
 
+    What can be read of a damaged bag is read; `losses` says what could not. That goes for files
+    that are cut off, that miss their index or their metadata.yaml, that are still being written,
+    and for the missing files of a split bag.
+
     Args:
         path: a bag's folder, or one .mcap or .db3 file.
         image_topic: the camera; where None, the bag's only image topic that is no result.
-        label_topic: its labels (mono8); where None, the bag's only Image topic with 'label' in its
-            name, if there is one.
+        label_topic: its labels (mono8); where None, those that `choose_cameras` would take; ''
+            for none.
+        label_tolerance: how far a label's stamp may be from its image's, in ns. Images and labels
+            are paired where each is the other's nearest.
+        label_classes: how many classes labels may show; where None, as many as the bag's custom
+            data name, or any if they name none.
 
     Attributes:
         topics: every topic of the bag by name.
@@ -58,156 +64,199 @@ class BagReader:
         image_kind: message type of `image_topic`.
         frames: number of images in `image_topic`.
         classes: what the labels mean, where the bag says so, else None.
-        skipped: images and labels that the last reading of `samples` could not use.
+        start, end: log time of the bag's first message, and 1 after that of the last one, ns.
+        seekable: whether `samples` can begin in the middle without reading what lies before.
+        losses: for people, what could not be read. It may grow while the bag is being read.
+        skipped: images that the last reading of `samples` could not use.
+        unmatched_labels: labels logged in the span of the last reading of `samples`, less those
+            that images of this span took. The sum over spans that adjoin is that of the whole.
+        unusable_labels: labels of the last reading of `samples` that are damaged, of another size
+            than their image or with values that are no class; their frames went on without one.
 
     Raises:
-        InputError: no such bag, unreadable or damaged, no image in it, or no such topic; the text
-            lists the topics that there are.
+        InputError: no such bag, nothing in it can be read, no image in it, or no such topic; the
+            text lists the topics that there are.
     """
 
     def __init__(
-        self, path: Path | str, image_topic: str | None = None, label_topic: str | None = None
+        self,
+        path: Path | str,
+        image_topic: str | None = None,
+        label_topic: str | None = None,
+        *,
+        label_tolerance: int = 0,
+        label_classes: int | None = None,
     ) -> None:
-        self.path = Path(path)
-        self.skipped = 0
-        with self._open() as reader:
-            self.topics = {
-                name: Topic(topic.msgtype or 'several types', topic.msgcount)
-                for name, topic in reader.topics.items()
-            }
-            custom = reader.storage.metadata.custom or {}
+        self._bag = Bag(path)
+        self.path = self._bag.path
+        self.topics = self._bag.topics
+        self.start, self.end = self._bag.start, self._bag.end
+        self.seekable = self._bag.seekable
+        self.losses = self._bag.losses
+        self.skipped = self.unmatched_labels = self.unusable_labels = 0
         try:
-            self.image_topic = choose_image_topic(self.topics, image_topic)
-            self.label_topic = choose_label_topic(self.topics, label_topic, self.image_topic)
+            check_tolerance(label_tolerance)
+            cameras = usable_cameras(self._bag) if None in (image_topic, label_topic) else []
+            self.image_topic = image_topic or self._only(cameras)
+            check_image_topic(self.topics, self.image_topic)
+            if label_topic is None:
+                label_topic = choose_label_topic(self.topics, self.image_topic, cameras)
+            elif label_topic:
+                check_label_topic(self.topics, label_topic)
         except InputError as error:
             raise InputError(f'{self.path}: {error}') from error
+        self.label_topic = label_topic or None
         self.image_kind, self.frames = self.topics[self.image_topic]
-        self.classes = self._parse_classes(custom)
+        self.classes = self._parse_classes(self._bag.custom)
+        self._tolerance = label_tolerance
+        self._label_classes = label_classes or (len(self.classes) if self.classes else IGNORE)
+        self._first_stamp: int | None = None
 
-    def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """Messages of these topics (all where None) in the order in which they were logged.
+    def messages(
+        self,
+        topics: Collection[str] | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+    ) -> Iterator[BagMessage]:
+        """Messages of these topics (None: all) logged in [start, stop) ns (None: open).
+
+        They come in the order in which they were logged; those of a file without an index, or
+        damaged, in the order in which they are stored. What cannot be read is left out and added
+        to `losses`.
 
         Raises:
-            InputError: the bag is damaged.
+            InputError: a file that is compressed as a whole cannot be unpacked.
         """
-        with self._open() as reader:
-            connections = [c for c in reader.connections if topics is None or c.topic in topics]
-            stream = reader.messages(connections)
-            count = 0
-            while True:
-                try:
-                    connection, time, data = next(stream)
-                except StopIteration:
-                    return
-                # What rosbags raises on damaged files comes from half a dozen libraries.
-                except Exception as error:
-                    raise InputError(
-                        f'{self.path}: damaged after {count} messages: {_reason(error)}'
-                    ) from error
-                count += 1
-                yield BagMessage(connection.topic, connection.msgtype, time, bytes(data))
+        for connection, time, data in self._bag.messages(topics, start, stop):
+            yield BagMessage(connection.topic, connection.msgtype, time, data)
 
-    def samples(self, limit: int | None = None) -> Iterator[Sample]:
+    def samples(
+        self, limit: int | None = None, *, start: int | None = None, stop: int | None = None
+    ) -> Iterator[Sample]:
         """The camera's frames with their labels, at most `limit`.
 
         A sample is named after its stamp, 'seconds.nanoseconds', and its time counts from the
-        first frame. A label belongs to the image of the same stamp. A message that cannot be used
-        is logged, counted in `skipped` and left out.
+        bag's first frame. Frames may be of different sizes. A message that cannot be used is
+        logged, counted in `skipped` or `unusable_labels` and left out.
+
+        Args:
+            limit: the most frames.
+            start, stop: only frames logged in [start, stop) ns (None: open). Their labels are
+                found beyond these times, too; images before `start` are not decoded.
 
         Raises:
-            InputError: the bag is damaged, no image can be used, or a label's size is wrong.
+            InputError: the bag was to be read whole and no image can be used; or as `messages`.
         """
-        self.skipped = 0
+        self.skipped = self.unmatched_labels = self.unusable_labels = 0
+        labels = Labels(self._labels(start, stop), start, stop)
         reason = None
-        start = None
-        count = 0
-        for stamp, image_message, label_message in self._pairs():
-            if count == limit:
-                return
-            start = stamp if start is None else start
+        last = None
+        count = taken = 0
+        if limit == 0:
+            return
+        for image, label in pair(self._images(start, stop), labels, self._tolerance):
+            last = image.time
+            if (start is not None and last < start) or (stop is not None and last >= stop):
+                continue
             try:
-                image = to_rgb(image_message)
-                label = None if label_message is None else to_label(label_message)
+                pixels = to_rgb(image.message)
             except InputError as error:
                 reason = reason or error
-                self._skip(stamp_name(stamp), error)
+                self.skipped += 1
+                self._warn(f'image {stamp_name(image.stamp)} skipped', error)
                 continue
-            if label is not None and label.shape != image.shape[:2]:
-                raise InputError(
-                    f'{self.path}: at {stamp_name(stamp)} the label in {self.label_topic} is '
-                    f'{label.shape[1]}x{label.shape[0]} but the image in {self.image_topic} '
-                    f'{image.shape[1]}x{image.shape[0]}; they must be of one size'
-                )
-            yield Sample(stamp_name(stamp), image, label, (stamp - start) / SECOND)
+            finally:
+                image.message = None
+            ids = None
+            if label is not None:
+                ids = self._read_label(label, *pixels.shape[:2])
+                label.message = None
+                taken += 1
+            seconds = (image.stamp - self._origin()) / SECOND
+            yield Sample(stamp_name(image.stamp), pixels, ids, seconds, image.stamp)
             count += 1
-        if not count and limit != 0:
+            if count == limit:
+                break
+        else:
+            labels.finish()
+            last = None
+        logged = labels.logged if last is None else labels.logged_until(last)
+        self.unmatched_labels = logged - taken
+        if self.unmatched_labels > 0 and limit is None:
+            LOGGER.warning(
+                '%s: %d labels in %s have no image of their stamp',
+                self.path,
+                self.unmatched_labels,
+                self.label_topic,
+            )
+        if not count and start is None and stop is None:
             raise InputError(
                 f'{self.path}: none of the {self.frames} images in {self.image_topic} can be '
-                f'used: {reason or "they are damaged"}'
+                f'used: {reason or "; ".join(self.losses) or "they are damaged"}'
             )
 
-    def _pairs(self) -> Iterator[tuple[int, object, object | None]]:
-        """Stamp, image message and label message, in the order of the images."""
-        waiting: deque[tuple[int, object]] = deque()
-        labels: dict[int, object] = {}
-        unmatched = 0
-
-        def ready(most: int) -> Iterator[tuple[int, object, object | None]]:
-            while waiting and (len(waiting) > most or waiting[0][0] in labels):
-                stamp, image = waiting.popleft()
-                yield stamp, image, labels.pop(stamp, None)
-
-        topics = {self.image_topic, self.label_topic} - {None}
-        window = WINDOW if self.label_topic else 0
-        for message in self.messages(topics):
-            try:
-                decoded = decode(message)
-            except InputError as error:
-                self._skip(f'logged at {stamp_name(message.time)}', error)
+    def _images(self, start: int | None, stop: int | None) -> Iterator[Stamped]:
+        reach = neighbourhood(self._tolerance)
+        for time, message in self._decoded(self.image_topic, start, stop, reach):
+            if isinstance(message, InputError):
+                if _within(time, start, stop):
+                    self.skipped += 1
+                    self._warn(f'image logged at {stamp_name(time)} skipped', message)
                 continue
-            if message.topic == self.image_topic:
-                waiting.append((stamp_nanoseconds(decoded), decoded))
-            else:
-                labels[stamp_nanoseconds(decoded)] = decoded
-                if len(labels) > 2 * WINDOW:  # the oldest one's image was lost
-                    del labels[next(iter(labels))]
-                    unmatched += 1
-            yield from ready(window)
-        yield from ready(0)
-        unmatched += len(labels)
-        if unmatched:
-            LOGGER.warning(
-                '%s: %d labels in %s have no image of their stamp within %d frames of them',
-                self.path,
-                unmatched,
-                self.label_topic,
-                WINDOW,
-            )
+            yield Stamped(stamp_nanoseconds(message), time, message)
 
-    def _skip(self, where: str, error: InputError) -> None:
-        self.skipped += 1
-        LOGGER.warning('%s: message %s skipped: %s', self.path, where, error)
+    def _labels(self, start: int | None, stop: int | None) -> Iterator[Stamped]:
+        if self.label_topic is None:
+            return
+        for time, message in self._decoded(self.label_topic, start, stop, LABEL_DELAY):
+            if isinstance(message, InputError):
+                if _within(time, start, stop):
+                    self.unusable_labels += 1
+                    self._warn(f'label logged at {stamp_name(time)} not used', message)
+                continue
+            yield Stamped(stamp_nanoseconds(message), time, message)
 
-    @contextmanager
-    def _open(self) -> Iterator[Reader]:
-        if not self.path.exists():
-            raise InputError(f'{self.path}: no such bag')
+    def _decoded(
+        self, topic: str, start: int | None, stop: int | None, around: int
+    ) -> Iterator[tuple[int, object]]:
+        """Log time and message of all of a topic logged at most so far (ns) around a span.
+
+        A message that cannot be decoded gives the InputError that says why.
+        """
+        first = None if start is None else start - around
+        after = None if stop is None else stop + around + 1
+        for message in self.messages({topic}, first, after):
+            try:
+                yield message.time, decode(message)
+            except InputError as error:
+                yield message.time, error
+
+    def _read_label(self, label: Stamped, height: int, width: int) -> np.ndarray | None:
         try:
-            reader = Reader(self.path)
-            reader.open()
-        except FileNotFoundError as error:
+            return read_label(label.message, height, width, self._label_classes)
+        except InputError as error:
+            self.unusable_labels += 1
+            self._warn(f'label {stamp_name(label.stamp)} in {self.label_topic} not used', error)
+            return None
+
+    def _origin(self) -> int:
+        """Stamp of the bag's first image, from which times of samples count."""
+        if self._first_stamp is None:
+            self._first_stamp = next(self._images(None, None)).stamp
+        return self._first_stamp
+
+    def _only(self, cameras: list[str]) -> str:
+        if len(cameras) != 1:
+            problem = 'several image topics' if cameras else 'no image topic that can be a camera'
             raise InputError(
-                f"{self.path}: not a bag: a bag's folder has a metadata.yaml; if it was lost, "
-                'give the .mcap or .db3 file itself'
-            ) from error
-        except Exception as error:  # see `messages`
-            raise InputError(f'{self.path}: no readable bag: {_reason(error)}') from error
-        try:
-            yield reader
-        finally:
-            reader.close()
+                f'{problem}; choose one with --image-topic. {list_topics(self.topics)}'
+            )
+        return cameras[0]
 
-    def _parse_classes(self, custom: dict[str, str]) -> ClassMap | None:
+    def _warn(self, what: str, error: InputError) -> None:
+        LOGGER.warning('%s: %s: %s', self.path, what, error)
+
+    def _parse_classes(self, custom: Mapping[str, str]) -> ClassMap | None:
         if CLASSES_KEY not in custom:
             return None
         try:
@@ -218,33 +267,5 @@ class BagReader:
             ) from error
 
 
-def decode(message: BagMessage) -> object:
-    """The message of an image topic as an object; its arrays are views of the serialized data.
-
-    Raises:
-        InputError: the data is no message of its type.
-    """
-    try:
-        return TYPESTORE.deserialize_cdr(message.data, message.kind)
-    except Exception as error:  # struct, index, key and encoding errors alike
-        raise InputError(f'no readable {message.kind}: {_reason(error)}') from error
-
-
-def group_by_image(messages: Iterable[BagMessage], image_topic: str) -> Iterator[list[BagMessage]]:
-    """Messages in order, each image with all that was logged before it and at its own time."""
-    group: list[BagMessage] = []
-    image_time = None
-    for message in messages:
-        is_image = message.topic == image_topic
-        if image_time is not None and (is_image or message.time > image_time):
-            yield group
-            group, image_time = [], None
-        if is_image:
-            image_time = message.time
-        group.append(message)
-    if group:
-        yield group
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _within(time: int, start: int | None, stop: int | None) -> bool:
+    return (start is None or time >= start) and (stop is None or time < stop)

@@ -1,17 +1,19 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a bag are the camera and its labels, unless the user says so."""
+"""Which topics of a bag are cameras and which their labels, unless the user says so."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mbu_ros.bags.format import COMPRESSED_IMAGE, IMAGE
+from mbu_ros.bags.format import COMPRESSED_IMAGE, IMAGE, raw_topic
 from mbu_ros.errors import InputError
 
-NO_CAMERA = ('label', 'mask', 'overlay')
-"""An image topic with one of these in its name is taken for a result, not for a camera."""
+NO_CAMERA = ('label', 'mask', 'overlay', 'compresseddepth')
+"""An image topic with one of these in its name is taken for a result or a depth image."""
+
+CAMERA_KINDS = (IMAGE, COMPRESSED_IMAGE)
 
 
 class Topic(NamedTuple):
@@ -22,65 +24,114 @@ class Topic(NamedTuple):
     messages: int
 
 
-def choose_image_topic(topics: Mapping[str, Topic], wanted: str | None) -> str:
-    """The topic wanted, or where None the only one that can be the camera.
+def camera_topics(topics: Mapping[str, Topic]) -> list[str]:
+    """Image topics that can be cameras, sorted; one that is there raw and compressed once, raw.
 
-    Raises:
-        InputError: it does not exist, is of another type or empty, or there is no single one; the
-            text lists the topics.
+    Topics without messages do not count where others have some.
     """
-    if wanted is None:
-        cameras = [
-            name
-            for name, topic in topics.items()
-            if topic.kind in (IMAGE, COMPRESSED_IMAGE)
-            and not any(word in name.lower() for word in NO_CAMERA)
-        ]
-        if len(cameras) != 1:
-            problem = 'several image topics' if cameras else 'no image topic'
-            raise InputError(f'{problem}; choose one with --image-topic. {_list(topics)}')
-        wanted = cameras[0]
-    _require(topics, wanted, (IMAGE, COMPRESSED_IMAGE))
-    if not topics[wanted].messages:
-        raise InputError(f'there is no image in {wanted}. {_list(topics)}')
-    return wanted
+    found = sorted(
+        name
+        for name, topic in topics.items()
+        if topic.kind in CAMERA_KINDS and not any(word in name.lower() for word in NO_CAMERA)
+    )
+    found = [name for name in found if topics[name].messages] or found
+    return [
+        name
+        for name in found
+        if topics[name].kind == IMAGE
+        or raw_topic(name) not in found
+        or topics[raw_topic(name)].kind != IMAGE
+    ]
+
+
+def namespace(image_topic: str) -> str:
+    """The namespace of a camera: '/left' of '/left/image_raw' and '/left/image_raw/compressed'."""
+    name = image_topic
+    if name.endswith('/compressed'):
+        name = raw_topic(name)
+    return name.rpartition('/')[0]
+
+
+def check_image_topic(topics: Mapping[str, Topic], name: str) -> None:
+    """Raise InputError, which lists the topics, unless there are images under this name."""
+    _require(topics, name, CAMERA_KINDS)
+    if not topics[name].messages:
+        raise InputError(f'there is no image in {name}. {list_topics(topics)}')
+
+
+def check_label_topic(topics: Mapping[str, Topic], name: str) -> None:
+    """Raise InputError, which lists the topics, unless this topic can be labels."""
+    _require(topics, name, (IMAGE,))
 
 
 def choose_label_topic(
-    topics: Mapping[str, Topic], wanted: str | None, image_topic: str
+    topics: Mapping[str, Topic], image_topic: str, cameras: Sequence[str]
 ) -> str | None:
-    """The topic wanted, or where None the only one that can be labels, if there is one.
+    """The labels of a camera, as far as names tell; None without.
+
+    With one camera in the bag it is the only label topic. Otherwise it is the one that shares most
+    of the camera's namespace, unless it shares more with that of another camera.
+
+    Args:
+        topics: all of the bag.
+        image_topic: the camera.
+        cameras: all image topics of the bag that are cameras.
 
     Raises:
-        InputError: it does not exist or is of another type, or there are several; the text lists
-            the topics.
+        InputError: it may be one of several, or may belong to several cameras; the text lists the
+            topics.
     """
-    if wanted is None:
-        labels = [
-            name
-            for name, topic in topics.items()
-            if topic.kind == IMAGE and 'label' in name.lower() and name != image_topic
-        ]
-        if len(labels) > 1:
-            raise InputError(
-                f'several label topics; choose one with --label-topic. {_list(topics)}'
-            )
-        return labels[0] if labels else None
-    _require(topics, wanted, (IMAGE,))
-    return wanted
-
-
-def _require(topics: Mapping[str, Topic], name: str, kinds: tuple[str, ...]) -> None:
-    if name not in topics:
-        raise InputError(f'no topic {name}. {_list(topics)}')
-    if topics[name].kind not in kinds:
+    labels = sorted(
+        name
+        for name, topic in topics.items()
+        if topic.kind == IMAGE and 'label' in name.lower() and name != image_topic
+    )
+    others = [name for name in cameras if namespace(name) != namespace(image_topic)]
+    shared = {label: _shared(image_topic, label) for label in labels}
+    if others:
+        for label in labels:
+            if not shared[label] or any(_shared(c, label) > shared[label] for c in others):
+                del shared[label]
+    best = [label for label in shared if shared[label] == max(shared.values())]
+    if not best:
+        return None
+    if len(best) > 1:
         raise InputError(
-            f'{name} is {topics[name].kind}, not {" or ".join(kinds)}. {_list(topics)}'
+            f'several label topics may belong to {image_topic}; choose one with --label-topic. '
+            f'{list_topics(topics)}'
         )
+    (label,) = best
+    rivals = [name for name in others if _shared(name, label) == shared[label]]
+    if rivals:
+        raise InputError(
+            f'{label} may belong to {image_topic} or {rivals[0]}; say with --image-topic and '
+            f'--label-topic what belongs together. {list_topics(topics)}'
+        )
+    return label
 
 
-def _list(topics: Mapping[str, Topic]) -> str:
+def list_topics(topics: Mapping[str, Topic]) -> str:
+    """The topics that there are, as a sentence."""
     if not topics:
         return 'The bag has no topics.'
     listed = (f'{n} ({t.kind}, {t.messages} messages)' for n, t in sorted(topics.items()))
     return f'The bag has {", ".join(listed)}.'
+
+
+def _shared(image_topic: str, label: str) -> int:
+    """How many names at the beginning a camera's namespace and a label's have in common."""
+    count = 0
+    for one, other in zip(namespace(image_topic).split('/')[1:], namespace(label).split('/')[1:]):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _require(topics: Mapping[str, Topic], name: str, kinds: tuple[str, ...]) -> None:
+    if name not in topics:
+        raise InputError(f'no topic {name}. {list_topics(topics)}')
+    if topics[name].kind not in kinds:
+        raise InputError(
+            f'{name} is {topics[name].kind}, not {" or ".join(kinds)}. {list_topics(topics)}'
+        )

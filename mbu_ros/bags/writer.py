@@ -4,18 +4,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from mbu_ros.bags.format import (
     CAMERA_INFO,
@@ -36,13 +29,12 @@ from mbu_ros.bags.messages import (
     make_header,
     make_image,
 )
+from mbu_ros.bags.new_bag import STORAGES, new_bag, report_failure
 from mbu_ros.bags.playback import check_rate
 from mbu_ros.data.sample import ClassMap, Sample
 from mbu_ros.errors import InputError
 
-STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 FORMATS = ('raw', 'jpeg')
-METADATA_VERSION = 8  # the newest that ROS 2 releases before Kilted read
 
 
 class BagWriter:
@@ -83,35 +75,15 @@ class BagWriter:
         check_rate(rate_hz)
         self.path = Path(path)
         self.frames = 0
-        self._storage = STORAGES[storage]
         self._jpeg = image_format == 'jpeg'
         self._rate_hz = rate_hz
-        self._classes = classes
+        custom = {} if classes is None else {CLASSES_KEY: dump_classes(classes)}
+        self._bag = new_bag(self.path, storage, custom)
         self._start = time.time_ns() if start is None else start
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> BagWriter:
-        self._refuse_existing()
-        with self._report_failure():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Written beside its place and moved at the end: whatever happens, nobody finds half a
-            # bag under the name asked for.
-            self._folder = Path(
-                tempfile.mkdtemp(prefix=f'.{self.path.name}.', dir=self.path.parent)
-            )
-        self._writer = Writer(
-            self._folder / self.path.name,
-            version=METADATA_VERSION,
-            storage_plugin=self._storage,
-        )
-        if self._classes is not None:
-            self._writer.set_custom_data(CLASSES_KEY, dump_classes(self._classes))
-        try:
-            with self._report_failure():
-                self._writer.open()
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
+        self._writer = self._bag.__enter__()
         return self
 
     def __exit__(
@@ -120,18 +92,11 @@ class BagWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if kind is not None or not self.frames:
-                self._writer.abort()
-            else:
-                with self._report_failure():
-                    self._writer.close()
-                    self._refuse_existing()
-                    os.rename(self._folder / self.path.name, self.path)
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
         if kind is None and not self.frames:
-            raise InputError(f'{self.path}: there was no frame to write, so no bag was made')
+            empty = InputError(f'{self.path}: there was no frame to write, so no bag was made')
+            self._bag.__exit__(InputError, empty, None)
+            raise empty
+        self._bag.__exit__(kind, error, trace)
 
     def write(self, sample: Sample) -> None:
         """Add a frame after those written before.
@@ -159,21 +124,10 @@ class BagWriter:
         self.frames += 1
 
     def _add(self, topic: str, kind: str, stamp: int, message: object) -> None:
-        with self._report_failure():
+        with report_failure(self.path):
             if topic not in self._connections:
                 self._connections[topic] = self._writer.add_connection(
                     topic, kind, typestore=TYPESTORE
                 )
             data = TYPESTORE.serialize_cdr(message, kind)
             self._writer.write(self._connections[topic], stamp, data)
-
-    def _refuse_existing(self) -> None:
-        if self.path.exists():
-            raise InputError(f'{self.path}: exists already; remove it or choose another path')
-
-    @contextmanager
-    def _report_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error, WriterError) as error:
-            raise InputError(f'{self.path}: the bag cannot be written: {error}') from error

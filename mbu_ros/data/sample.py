@@ -37,9 +37,11 @@ class Sample:
         image: uint8 [H, W, 3], RGB.
         label: uint8 [H, W] of class indices, `IGNORE` where unlabelled; None without labels.
         time: seconds since the start of its sequence; None where the source has no clock.
+        stamp: header stamp of its message, nanoseconds since 1970; None if it is from no message.
     """
 
     name: str
     image: np.ndarray
     label: np.ndarray | None = None
     time: float | None = None
+    stamp: int | None = None

@@ -4,57 +4,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import Writer
 
 from mbu_ros.bags.format import IMAGE, TYPESTORE, stamp_name, stamp_nanoseconds
 from mbu_ros.bags.messages import make_header, make_image
-from mbu_ros.bags.reader import BagMessage, BagReader, decode, group_by_image
+from mbu_ros.bags.reader import BagReader, decode
 from mbu_ros.bags.writer import BagWriter
 from mbu_ros.data.sample import ClassMap, Sample
 from mbu_ros.errors import InputError
+from mbu_ros.imaging import messages as imaging
 
-START = 1_700_000_000_123_456_789
+from .bag_files import (
+    START,
+    STORAGES,
+    frames,
+    image_bytes,
+    make_samples,
+    values,
+    write_bag,
+    write_raw,
+)
+
 CLASSES = ClassMap(('road', 'crop é'), ((128, 64, 128), (0, 255, 0)))
-
-
-def make_samples(count: int, *, labels: bool = True, height: int = 6, width: int = 10) -> list:
-    random = np.random.default_rng(3)
-    return [
-        Sample(
-            f'frame{index}',
-            random.integers(0, 256, (height, width, 3), dtype=np.uint8),
-            random.choice([0, 1, 255], (height, width)).astype(np.uint8) if labels else None,
-            index / 8,
-        )
-        for index in range(count)
-    ]
-
-
-def write_bag(path: Path, samples: list, **options: object) -> Path:
-    with BagWriter(path, start=START, **options) as bag:
-        for sample in samples:
-            bag.write(sample)
-    return path
-
-
-def write_raw(path: Path, messages: list[tuple[str, int, bytes]]) -> Path:
-    """A bag of Image messages by topic, time and data, whatever the data are."""
-    connections = {}
-    with Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
-        for topic, time, data in messages:
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, IMAGE, typestore=TYPESTORE)
-            writer.write(connections[topic], time, data)
-    return path
-
-
-def image_bytes(stamp: int, pixels: np.ndarray, encoding: str = 'rgb8') -> bytes:
-    message = make_image(make_header(stamp), pixels, encoding)
-    return bytes(TYPESTORE.serialize_cdr(message, IMAGE))
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
@@ -208,17 +183,6 @@ def test_what_is_no_bag_is_one_error(tmp_path):
         BagReader(text)
 
 
-@pytest.mark.parametrize('storage, suffix', [('mcap', 'mcap'), ('sqlite3', 'db3')])
-@pytest.mark.parametrize('share', [0.0, 0.3, 0.7, 0.99])
-def test_truncated_bags_are_one_error(tmp_path, storage, suffix, share):
-    path = write_bag(tmp_path / 'bag', make_samples(20, height=60, width=80), storage=storage)
-    file = path / f'bag.{suffix}'
-    data = file.read_bytes()
-    file.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(InputError):
-        list(BagReader(path).samples())
-
-
 def test_labels_are_matched_by_stamp_not_by_order(tmp_path):
     images = [np.full((4, 4, 3), value, np.uint8) for value in range(40)]
     labels = [np.full((4, 4), value, np.uint8) for value in range(40)]
@@ -261,20 +225,128 @@ def test_no_usable_image_is_one_error(tmp_path):
         list(BagReader(path).samples())
 
 
-def test_a_label_of_another_size_is_one_error(tmp_path):
-    path = write_raw(
-        tmp_path / 'bag',
-        [
-            ('/label', START, image_bytes(START, np.zeros((4, 5), np.uint8), 'mono8')),
-            ('/cam', START, image_bytes(START, np.zeros((8, 10, 3), np.uint8))),
-        ],
-    )
-    with pytest.raises(InputError, match='5x4.*10x8'):
-        list(BagReader(path).samples())
+def test_labels_that_do_not_fit_are_counted_and_their_frames_go_on(tmp_path, log_lines):
+    lines = log_lines('mbu_ros.bags.reader')
+    messages = frames(4)
+    small, unknown = np.zeros((4, 5), np.uint8), np.full((8, 10), 9, np.uint8)
+    messages[0] = ('/cam/label', START, image_bytes(START, small, 'mono8'))
+    stamp = messages[2][1]
+    messages[2] = ('/cam/label', stamp, image_bytes(stamp, unknown, 'mono8'))
+    messages[4] = ('/cam/label', messages[4][1], messages[4][2][:20])
+    bag = BagReader(write_raw(tmp_path / 'bag', messages), label_classes=4)
+    read = list(bag.samples())
+    assert values(read) == [0, 1, 2, 3]
+    assert [s.label is not None for s in read] == [False, False, False, True]
+    assert (bag.unusable_labels, bag.unmatched_labels, bag.skipped) == (3, 0, 0)
+    text = '\n'.join(lines)
+    assert '5x4 but its image 10x8' in text
+    assert 'value 9 is neither one of the 4 classes (0 to 3) nor 255' in text
+    assert 'label logged at' in text
 
 
-def test_images_are_grouped_with_what_belongs_to_them():
-    order = ['t1', 'l1', 'i1', 'c1', 't2', 'i3', 'i3', 'l4']
-    messages = [BagMessage(name[0], IMAGE, int(name[1]), b'') for name in order]
-    groups = [[f'{m.topic}{m.time}' for m in group] for group in group_by_image(messages, 'i')]
-    assert groups == [['t1', 'l1', 'i1', 'c1'], ['t2', 'i3'], ['i3'], ['l4']]
+def test_the_number_of_classes_may_come_from_the_bag(tmp_path):
+    samples = make_samples(2)
+    samples[1].label[:] = 2
+    bag = BagReader(write_bag(tmp_path / 'bag', samples, classes=CLASSES))
+    assert [s.label is not None for s in bag.samples()] == [True, False]
+    assert bag.unusable_labels == 1
+
+
+def test_frames_may_be_of_different_sizes(tmp_path):
+    sizes = [(8, 10), (6, 4), (8, 10)]
+    messages = []
+    for index, (height, width) in enumerate(sizes):
+        stamp = START + index
+        label = np.full((height, width), index, np.uint8)
+        image = np.full((height, width, 3), index, np.uint8)
+        messages.append(('/label', stamp, image_bytes(stamp, label, 'mono8')))
+        messages.append(('/cam', stamp, image_bytes(stamp, image)))
+    read = list(BagReader(write_raw(tmp_path / 'bag', messages)).samples())
+    assert [s.image.shape[:2] for s in read] == sizes
+    assert [s.label.shape for s in read] == sizes
+
+
+def test_samples_carry_their_stamps(tmp_path):
+    read = list(BagReader(write_raw(tmp_path / 'bag', frames(3))).samples())
+    assert [s.stamp for s in read] == [START, START + 10**8, START + 2 * 10**8]
+
+
+def test_a_label_topic_can_be_refused(tmp_path):
+    bag = BagReader(write_raw(tmp_path / 'bag', frames(2)), label_topic='')
+    assert bag.label_topic is None
+    assert all(sample.label is None for sample in bag.samples())
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_spans_of_log_time_add_up_to_the_whole(tmp_path, storage):
+    messages = frames(12)
+    # Two labels without an image, one of them at a border, and one logged long after its image.
+    for offset in (5, 4 * 10**8 - 1):
+        data = image_bytes(START + offset, np.zeros((8, 10), np.uint8), 'mono8')
+        messages.append(('/cam/label', START + offset, data))
+    topic, time, data = messages[2]
+    messages[2] = (topic, time + 7 * 10**8, data)
+    messages.sort(key=lambda message: message[1])
+    bag = BagReader(write_raw(tmp_path / 'bag', messages, storage))
+    assert (bag.start, bag.end) == (START, START + 11 * 10**8 + 1)
+    assert bag.seekable
+    whole = list(bag.samples())
+    assert values(whole) == list(range(12))
+    assert [s.label[0, 0] for s in whole] == list(range(12))
+    assert bag.unmatched_labels == 2
+    borders = [bag.start, START + 3 * 10**8, START + 4 * 10**8, START + 9 * 10**8 + 1, bag.end]
+    parts, unmatched = [], 0
+    for start, stop in zip(borders, borders[1:]):
+        parts += bag.samples(start=start, stop=stop)
+        unmatched += bag.unmatched_labels
+    assert [(s.name, s.time) for s in parts] == [(s.name, s.time) for s in whole]
+    assert all(np.array_equal(a.label, b.label) for a, b in zip(parts, whole))
+    assert unmatched == 2
+    assert list(bag.samples(start=bag.end, stop=bag.end + 5)) == []
+
+
+def test_images_before_a_span_are_not_decoded(tmp_path, monkeypatch):
+    bag = BagReader(write_raw(tmp_path / 'bag', frames(10)), label_tolerance=10**7)
+    seen = []
+
+    def to_rgb(message):
+        seen.append(stamp_nanoseconds(message))
+        return imaging.to_rgb(message)
+
+    monkeypatch.setattr('mbu_ros.bags.reader.to_rgb', to_rgb)
+    start = START + 6 * 10**8
+    assert values(bag.samples(2, start=start)) == [6, 7]
+    assert seen == [start, start + 10**8]
+
+
+def test_messages_of_several_topics_come_by_log_time(tmp_path):
+    messages = frames(6)
+    bag = BagReader(write_raw(tmp_path / 'bag', messages[::-1], 'mcap'))
+    read = list(bag.messages({'/cam/image', '/cam/label'}))
+    assert [m.time for m in read] == sorted(m[1] for m in messages)
+    stamp = START + 2 * 10**8
+    assert [m.time for m in bag.messages(None, stamp, stamp + 10**8)] == [stamp, stamp]
+
+
+def test_an_impossible_tolerance_is_one_error(tmp_path):
+    path = write_raw(tmp_path / 'bag', frames(1))
+    for tolerance in (-1, 2 * 10**9):
+        with pytest.raises(InputError, match='label tolerance of .* ms is not possible'):
+            BagReader(path, label_tolerance=tolerance)
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_every_encoding_of_the_node_is_read(tmp_path, storage):
+    random = np.random.default_rng(2)
+    messages, expected = [], []
+    for index, encoding in enumerate(imaging.ENCODINGS):
+        message = make_image(make_header(START + index), np.zeros((4, 6), np.uint8), encoding)
+        rows, step = imaging.check_size(encoding, 4, 6, 6 * 8)
+        data = random.integers(0, 256, rows * step, dtype=np.uint8)
+        message = replace(message, step=step, data=data)
+        messages.append(('/cam', START + index, bytes(TYPESTORE.serialize_cdr(message, IMAGE))))
+        expected.append(imaging.to_rgb(message))
+    read = list(BagReader(write_raw(tmp_path / 'bag', messages, storage)).samples())
+    assert len(read) == len(imaging.ENCODINGS)
+    for sample, image in zip(read, expected):
+        assert np.array_equal(sample.image, image)
