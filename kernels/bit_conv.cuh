@@ -174,8 +174,8 @@ __device__ __forceinline__ void convolve(const Sources& sources, const Weights& 
       const uint32_t to = shared_address(weight_ring + stage * kWeightBytes);
       const unsigned char* bits = slice + static_cast<size_t>(from) * kWeightBytes;
 #if MBU_HAS_BULK_COPY
-      // All lanes have seen that the stage is empty before one has it filled: a lane that looked late
-      // could find it full and empty again, and wait for a phase that has passed.
+      // All lanes have seen that the stage is empty before one has it filled: a lane that looked
+      // late could find it full and empty again, and wait for a phase that has passed.
       __syncwarp();
       if (lane == 0) bulk_copy(to, bits, kWeightBytes, full);
 #else

@@ -66,27 +66,27 @@ __device__ __forceinline__ void conv3x3(const Sources& sources, const Weights& w
 // NAME(first, second, bytes per pixel of each, tensors (1 or 2), batch, height, width,
 //      weights, offsets, weight stages of a slice, input stages, weight stages of the ring,
 //      full, pooled, output bytes per pixel, pool)
-#define MBU_CONV3X3(NAME, THREADS, ...)                                                           \
-  extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME(                                  \
-      const unsigned char* first, const unsigned char* second, int source_bytes, int tensors,     \
-      int batch, int height, int width, const unsigned char* weights, const int* offsets,         \
-      int slice_stages, int input_stages, int weight_stages, unsigned char* full,                 \
-      unsigned char* pooled, int bytes, int pool) {                                               \
-    mbu::conv3x3<__VA_ARGS__, THREADS>(                                                           \
-        {first, second, source_bytes, tensors, batch, height, width},                             \
-        {weights, offsets, slice_stages}, {input_stages, weight_stages},                          \
-        {full, pooled, bytes, pool});                                                             \
+#define MBU_CONV3X3(NAME, THREADS, ...)                                                            \
+  extern "C" __global__ void __launch_bounds__(THREADS, 1)                                         \
+      NAME(const unsigned char* first, const unsigned char* second, int source_bytes, int tensors, \
+           int batch, int height, int width, const unsigned char* weights, const int* offsets,     \
+           int slice_stages, int input_stages, int weight_stages, unsigned char* full,             \
+           unsigned char* pooled, int bytes, int pool) {                                           \
+    mbu::conv3x3<__VA_ARGS__, THREADS>(                                                            \
+        {first, second, source_bytes, tensors, batch, height, width},                              \
+        {weights, offsets, slice_stages}, {input_stages, weight_stages},                           \
+        {full, pooled, bytes, pool});                                                              \
   }
 
 // THREADS: of the most groups for which there are registers, and of the loaders.
-#define MBU_CONV3X3_OPERANDS(KIND, COLUMNS, THREADS, MULTIPLY, ...)                               \
-  MBU_CONV3X3(conv3x3_##KIND##_ternary_##COLUMNS, THREADS,                                        \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, COLUMNS __VA_ARGS__>)    \
-  MBU_CONV3X3(conv3x3_##KIND##_ternary64_##COLUMNS, THREADS,                                      \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, COLUMNS __VA_ARGS__>)  \
-  MBU_CONV3X3(conv3x3_##KIND##_binary_##COLUMNS, THREADS,                                         \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 9, 2>, COLUMNS __VA_ARGS__>)     \
-  MBU_CONV3X3(conv3x3_##KIND##_binary128_##COLUMNS, THREADS,                                      \
+#define MBU_CONV3X3_OPERANDS(KIND, COLUMNS, THREADS, MULTIPLY, ...)                              \
+  MBU_CONV3X3(conv3x3_##KIND##_ternary_##COLUMNS, THREADS,                                       \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, COLUMNS __VA_ARGS__>)   \
+  MBU_CONV3X3(conv3x3_##KIND##_ternary64_##COLUMNS, THREADS,                                     \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, COLUMNS __VA_ARGS__>) \
+  MBU_CONV3X3(conv3x3_##KIND##_binary_##COLUMNS, THREADS,                                        \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 9, 2>, COLUMNS __VA_ARGS__>)    \
+  MBU_CONV3X3(conv3x3_##KIND##_binary128_##COLUMNS, THREADS,                                     \
               mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 9, 1>, COLUMNS __VA_ARGS__>)
 
 #define MBU_TWO_WARPS_ACROSS , 2

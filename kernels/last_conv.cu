@@ -144,26 +144,25 @@ __device__ __forceinline__ void last_conv(const Sources& sources, const Weights&
 // NAME(input, input bytes per pixel, batch, height, width,
 //      weights, offsets, weight stages of a slice, input stages, weight stages of the ring,
 //      head weights, head bias, classes, scale, labels, confidence, rows, columns, with confidence)
-#define MBU_LAST_CONV(NAME, THREADS, ...)                                                         \
-  extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME(                                  \
-      const unsigned char* input, int input_bytes, int batch, int height, int width,              \
-      const unsigned char* weights, const int* offsets, int slice_stages, int input_stages,       \
-      int weight_stages, const unsigned* head_weights, const int* head_bias, int classes,         \
-      float scale, unsigned char* labels, float* confidence, int rows, int columns,               \
-      int with_confidence) {                                                                      \
-    mbu::last_conv<__VA_ARGS__, THREADS>(                                                         \
-        {input, input, input_bytes, 1, batch, height, width},                                     \
-        {weights, offsets, slice_stages}, {input_stages, weight_stages},                          \
-        {head_weights, head_bias, classes, scale},                                                \
-        {labels, confidence, rows, columns, with_confidence});                                    \
+#define MBU_LAST_CONV(NAME, THREADS, ...)                                                        \
+  extern "C" __global__ void __launch_bounds__(THREADS, 1)                                       \
+      NAME(const unsigned char* input, int input_bytes, int batch, int height, int width,        \
+           const unsigned char* weights, const int* offsets, int slice_stages, int input_stages, \
+           int weight_stages, const unsigned* head_weights, const int* head_bias, int classes,   \
+           float scale, unsigned char* labels, float* confidence, int rows, int columns,         \
+           int with_confidence) {                                                                \
+    mbu::last_conv<__VA_ARGS__, THREADS>(                                                        \
+        {input, input, input_bytes, 1, batch, height, width}, {weights, offsets, slice_stages},  \
+        {input_stages, weight_stages}, {head_weights, head_bias, classes, scale},                \
+        {labels, confidence, rows, columns, with_confidence});                                   \
   }
 
-#define MBU_LAST_CONV_OPERANDS(KIND, MULTIPLY, ...)                                               \
-  MBU_LAST_CONV(last_conv_##KIND##_ternary64_64, 512,                                             \
-                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, 64 __VA_ARGS__>)     \
-  MBU_LAST_CONV(last_conv_##KIND##_ternary_128, 256,                                              \
-                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, 128 __VA_ARGS__>)      \
-  MBU_LAST_CONV(last_conv_##KIND##_binary128_128, 256,                                            \
+#define MBU_LAST_CONV_OPERANDS(KIND, MULTIPLY, ...)                                           \
+  MBU_LAST_CONV(last_conv_##KIND##_ternary64_64, 512,                                         \
+                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 9, 1>, 64 __VA_ARGS__>) \
+  MBU_LAST_CONV(last_conv_##KIND##_ternary_128, 256,                                          \
+                mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 9, 1>, 128 __VA_ARGS__>)  \
+  MBU_LAST_CONV(last_conv_##KIND##_binary128_128, 256,                                        \
                 mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 9, 1>, 128 __VA_ARGS__>)
 
 #define MBU_ONE_WARP_ACROSS , 1

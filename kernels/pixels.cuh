@@ -14,7 +14,7 @@
 
 /// A camera's picture in memory.
 struct Frame {
-  const uint8_t *bytes;  // aligned to 16; rows of `step` bytes
+  const uint8_t* bytes;  // aligned to 16; rows of `step` bytes
   int width, height;     // pixels; even where an encoding shares colour between neighbours
   int step;              // bytes from row to row, at least a row's own; any number
 };
@@ -32,32 +32,32 @@ struct Tap {
   int next;  // 0 to 256
 };
 
-MBU_PIXEL const uint8_t *frame_row(const Frame &frame, int row) {
+MBU_PIXEL const uint8_t* frame_row(const Frame& frame, int row) {
   return frame.bytes + (size_t)row * frame.step;
 }
 
 /// N words from an address that is aligned to 4: in one load where it is aligned to all of them.
 template <int N>
-MBU_PIXEL void load_words(const uint8_t *address, uint32_t *words) {
+MBU_PIXEL void load_words(const uint8_t* address, uint32_t* words) {
   if constexpr (N == 4) {
     if ((uintptr_t)address % 16 == 0) {
-      const uint4 all = __ldg(reinterpret_cast<const uint4 *>(address));
+      const uint4 all = __ldg(reinterpret_cast<const uint4*>(address));
       words[0] = all.x, words[1] = all.y, words[2] = all.z, words[3] = all.w;
       return;
     }
   }
   if constexpr (N == 2) {
     if ((uintptr_t)address % 8 == 0) {
-      const uint2 both = __ldg(reinterpret_cast<const uint2 *>(address));
+      const uint2 both = __ldg(reinterpret_cast<const uint2*>(address));
       words[0] = both.x, words[1] = both.y;
       return;
     }
   }
 #pragma unroll
-  for (int i = 0; i < N; i++) words[i] = __ldg(reinterpret_cast<const uint32_t *>(address) + i);
+  for (int i = 0; i < N; i++) words[i] = __ldg(reinterpret_cast<const uint32_t*>(address) + i);
 }
 
-MBU_PIXEL int byte_of(const uint32_t *words, int i) { return words[i / 4] >> 8 * (i % 4) & 255; }
+MBU_PIXEL int byte_of(const uint32_t* words, int i) { return words[i / 4] >> 8 * (i % 4) & 255; }
 
 MBU_PIXEL int clamp_to_byte(int value) { return value < 0 ? 0 : value > 255 ? 255 : value; }
 
@@ -83,16 +83,16 @@ template <int BYTES, int RED, int GREEN, int BLUE>
 struct Packed {
   static constexpr int WORDS = BYTES;
 
-  MBU_PIXEL Rgb read(const Frame &frame, int x, int y) {
-    const uint8_t *pixel = frame_row(frame, y) + (size_t)x * BYTES;
+  MBU_PIXEL Rgb read(const Frame& frame, int x, int y) {
+    const uint8_t* pixel = frame_row(frame, y) + (size_t)x * BYTES;
     return {pixel[RED], pixel[GREEN], pixel[BLUE]};
   }
 
-  MBU_PIXEL void load(const Frame &frame, int x, int y, uint32_t *words) {
+  MBU_PIXEL void load(const Frame& frame, int x, int y, uint32_t* words) {
     load_words<WORDS>(frame_row(frame, y) + (size_t)x * BYTES, words);
   }
 
-  MBU_PIXEL Rgb unpack(const uint32_t *words, int i) {
+  MBU_PIXEL Rgb unpack(const uint32_t* words, int i) {
     return {byte_of(words, i * BYTES + RED), byte_of(words, i * BYTES + GREEN),
             byte_of(words, i * BYTES + BLUE)};
   }
@@ -103,16 +103,16 @@ template <int LUMA>
 struct Yuv422 {
   static constexpr int WORDS = 2;
 
-  MBU_PIXEL Rgb read(const Frame &frame, int x, int y) {
-    const uint8_t *pair = frame_row(frame, y) + (size_t)(x & ~1) * 2;
+  MBU_PIXEL Rgb read(const Frame& frame, int x, int y) {
+    const uint8_t* pair = frame_row(frame, y) + (size_t)(x & ~1) * 2;
     return yuv_to_rgb(pair[(x & 1) * 2 + LUMA], pair[1 - LUMA], pair[3 - LUMA]);
   }
 
-  MBU_PIXEL void load(const Frame &frame, int x, int y, uint32_t *words) {
+  MBU_PIXEL void load(const Frame& frame, int x, int y, uint32_t* words) {
     load_words<WORDS>(frame_row(frame, y) + (size_t)x * 2, words);
   }
 
-  MBU_PIXEL Rgb unpack(const uint32_t *words, int i) {
+  MBU_PIXEL Rgb unpack(const uint32_t* words, int i) {
     const int pair = i / 2 * 4;
     return yuv_to_rgb(byte_of(words, i * 2 + LUMA), byte_of(words, pair + 1 - LUMA),
                       byte_of(words, pair + 3 - LUMA));
@@ -123,21 +123,21 @@ struct Yuv422 {
 struct Nv12 {
   static constexpr int WORDS = 2;  // one of luma, one of colour
 
-  MBU_PIXEL const uint8_t *colour_row(const Frame &frame, int y) {
+  MBU_PIXEL const uint8_t* colour_row(const Frame& frame, int y) {
     return frame_row(frame, frame.height + y / 2);
   }
 
-  MBU_PIXEL Rgb read(const Frame &frame, int x, int y) {
-    const uint8_t *pair = colour_row(frame, y) + (x & ~1);
+  MBU_PIXEL Rgb read(const Frame& frame, int x, int y) {
+    const uint8_t* pair = colour_row(frame, y) + (x & ~1);
     return yuv_to_rgb(frame_row(frame, y)[x], pair[0], pair[1]);
   }
 
-  MBU_PIXEL void load(const Frame &frame, int x, int y, uint32_t *words) {
+  MBU_PIXEL void load(const Frame& frame, int x, int y, uint32_t* words) {
     load_words<1>(frame_row(frame, y) + x, words);
     load_words<1>(colour_row(frame, y) + x, words + 1);
   }
 
-  MBU_PIXEL Rgb unpack(const uint32_t *words, int i) {
+  MBU_PIXEL Rgb unpack(const uint32_t* words, int i) {
     const int pair = 4 + i / 2 * 2;
     return yuv_to_rgb(byte_of(words, i), byte_of(words, pair), byte_of(words, pair + 1));
   }
@@ -160,8 +160,8 @@ MBU_PIXEL uint32_t network_pixel(Rgb rgb) {
 
 /// One colour between four pixels. The first two products are OpenCV's 8.8 fixed point, their
 /// products with the line's weights 16.16; it rounds once, at the end.
-MBU_PIXEL int interpolate(int top_left, int top_right, int bottom_left, int bottom_right,
-                          int right, int bottom) {
+MBU_PIXEL int interpolate(int top_left, int top_right, int bottom_left, int bottom_right, int right,
+                          int bottom) {
   const int above = top_left * (256 - right) + top_right * right;
   const int below = bottom_left * (256 - right) + bottom_right * right;
   return (above * (256 - bottom) + below * bottom + (1 << 15)) >> 16;
@@ -169,7 +169,7 @@ MBU_PIXEL int interpolate(int top_left, int top_right, int bottom_left, int bott
 
 /// The network's pixel that lies where `column` and `row` say.
 template <class Encoding>
-MBU_PIXEL uint32_t resized_pixel(const Frame &frame, Tap column, Tap row) {
+MBU_PIXEL uint32_t resized_pixel(const Frame& frame, Tap column, Tap row) {
   const int x = column.index, next_x = x + (frame.width > 1);
   const int y = row.index, next_y = y + (frame.height > 1);
   const Rgb a = Encoding::read(frame, x, y), b = Encoding::read(frame, next_x, y);
@@ -182,8 +182,8 @@ MBU_PIXEL uint32_t resized_pixel(const Frame &frame, Tap column, Tap row) {
 /// Four neighbours of a frame that has the network's size, from a column x that 4 divides. What
 /// lies right of or below the frame is `padding`.
 template <class Encoding>
-MBU_PIXEL void converted_pixels(const Frame &frame, int x, int y, uint32_t padding,
-                                uint32_t *pixels) {
+MBU_PIXEL void converted_pixels(const Frame& frame, int x, int y, uint32_t padding,
+                                uint32_t* pixels) {
   if (y < frame.height && x + 4 <= frame.width && frame.step % 4 == 0) {
     uint32_t words[Encoding::WORDS];
     Encoding::load(frame, x, y, words);
@@ -197,4 +197,3 @@ MBU_PIXEL void converted_pixels(const Frame &frame, int x, int y, uint32_t paddi
     }
   }
 }
-

@@ -84,8 +84,10 @@ __device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) 
   asm volatile(
       "{\n\t.reg .pred done;\n"
       "again:\n\t"
-      "mbarrier." MBU_WAIT ".parity.shared.b64 done, [%0], %1;\n\t"
-      "@!done bra again;\n\t}" ::"r"(barrier), "r"(parity)
+      "mbarrier." MBU_WAIT
+      ".parity.shared.b64 done, [%0], %1;\n\t"
+      "@!done bra again;\n\t}" ::"r"(barrier),
+      "r"(parity)
       : "memory");
 }
 
@@ -144,8 +146,7 @@ __device__ __forceinline__ void load_two_matrices(uint32_t& first, uint32_t& sec
 // sums[16 x 8] += popcount(a[16 x 256 bits] & b[256 bits x 8]).
 __device__ __forceinline__ void multiply_bits(int (&sums)[4], const uint32_t (&a)[4], uint32_t b0,
                                               uint32_t b1) {
-  asm(
-      "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc "
+  asm("mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
@@ -155,8 +156,7 @@ __device__ __forceinline__ void multiply_bits(int (&sums)[4], const uint32_t (&a
 __device__ __forceinline__ void multiply_bytes(int (&sums)[4], const int (&start)[4], uint32_t a0,
                                                uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,
                                                uint32_t b1) {
-  asm(
-      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
       : "=r"(sums[0]), "=r"(sums[1]), "=r"(sums[2]), "=r"(sums[3])
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1), "r"(start[0]), "r"(start[1]),
@@ -166,8 +166,7 @@ __device__ __forceinline__ void multiply_bytes(int (&sums)[4], const int (&start
 // sums[16 x 8] += a[16 x 16 int8] * b[16 int8 x 8].
 __device__ __forceinline__ void multiply_half_bytes(int (&sums)[4], uint32_t a0, uint32_t a1,
                                                     uint32_t b0) {
-  asm(
-      "mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 "
+  asm("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 "
       "{%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
       : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
       : "r"(a0), "r"(a1), "r"(b0));

@@ -13,19 +13,19 @@
 
 /// A slot of the padded image [slot][padded_height][padded_width], one word a pixel.
 struct Image {
-  uint32_t *pixels;
+  uint32_t* pixels;
   int width, height;  // padded
 
-  __device__ Image(uint32_t *image, int slot, int width, int height)
+  __device__ Image(uint32_t* image, int slot, int width, int height)
       : pixels(image + (size_t)slot * height * width), width(width), height(height) {}
 
-  __device__ uint32_t *at(int x, int y) const { return pixels + (size_t)y * width + x; }
+  __device__ uint32_t* at(int x, int y) const { return pixels + (size_t)y * width + x; }
 };
 
 /// A thread takes four neighbouring pixels of a row, so that it loads whole words and stores 16
 /// bytes; a warp takes 128 of a row.
 template <class Encoding>
-__device__ void convert(const Frame &frame, const Image &image, uint32_t padding) {
+__device__ void convert(const Frame& frame, const Image& image, uint32_t padding) {
   mbu::let_next_kernel_start();
   mbu::wait_for_previous_kernel();
   const int x = 4 * (blockIdx.x * blockDim.x + threadIdx.x);
@@ -35,7 +35,7 @@ __device__ void convert(const Frame &frame, const Image &image, uint32_t padding
     uint32_t pixels[4];
     converted_pixels<Encoding>(frame, x, y, padding, pixels);
     if (image.width % 4 == 0) {
-      *reinterpret_cast<uint4 *>(image.at(x, y)) =
+      *reinterpret_cast<uint4*>(image.at(x, y)) =
           make_uint4(pixels[0], pixels[1], pixels[2], pixels[3]);
     } else {
 #pragma unroll
@@ -48,8 +48,8 @@ __device__ void convert(const Frame &frame, const Image &image, uint32_t padding
 
 /// A thread takes one pixel of a row: its neighbours in the warp then read neighbouring bytes.
 template <class Encoding>
-__device__ void resize(const Frame &frame, const Tap *columns, const Tap *rows, int width,
-                       int height, const Image &image, uint32_t padding) {
+__device__ void resize(const Frame& frame, const Tap* columns, const Tap* rows, int width,
+                       int height, const Image& image, uint32_t padding) {
   mbu::let_next_kernel_start();
   mbu::wait_for_previous_kernel();
   const int x = blockIdx.x * blockDim.x + threadIdx.x;
@@ -69,15 +69,15 @@ __device__ void resize(const Frame &frame, const Tap *columns, const Tap *rows, 
 // columns, rows: of the resized picture, [width] and [height].
 #define KERNELS(encoding)                                                                         \
   extern "C" __global__ void convert_##encoding(                                                  \
-      const uint8_t *__restrict__ bytes, int frame_width, int frame_height, int step,             \
-      uint32_t *__restrict__ image, int slot, int padded_width, int padded_height, int padding) { \
+      const uint8_t* __restrict__ bytes, int frame_width, int frame_height, int step,             \
+      uint32_t* __restrict__ image, int slot, int padded_width, int padded_height, int padding) { \
     convert<encoding>(Frame{bytes, frame_width, frame_height, step},                              \
                       Image(image, slot, padded_width, padded_height), padding);                  \
   }                                                                                               \
   extern "C" __global__ void resize_##encoding(                                                   \
-      const uint8_t *__restrict__ bytes, int frame_width, int frame_height, int step,             \
-      const Tap *__restrict__ columns, const Tap *__restrict__ rows, int width, int height,       \
-      uint32_t *__restrict__ image, int slot, int padded_width, int padded_height, int padding) { \
+      const uint8_t* __restrict__ bytes, int frame_width, int frame_height, int step,             \
+      const Tap* __restrict__ columns, const Tap* __restrict__ rows, int width, int height,       \
+      uint32_t* __restrict__ image, int slot, int padded_width, int padded_height, int padding) { \
     resize<encoding>(Frame{bytes, frame_width, frame_height, step}, columns, rows, width, height, \
                      Image(image, slot, padded_width, padded_height), padding);                   \
   }

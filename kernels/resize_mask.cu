@@ -18,9 +18,9 @@
 /// target: [height][width], all written.
 /// Four: a vector of four T.
 template <typename T, typename Four>
-__device__ void resize(const T *source, int slot, int source_width, int source_height,
-                       const int *__restrict__ columns, const int *__restrict__ rows,
-                       T *__restrict__ target, int width, int height) {
+__device__ void resize(const T* source, int slot, int source_width, int source_height,
+                       const int* __restrict__ columns, const int* __restrict__ rows,
+                       T* __restrict__ target, int width, int height) {
   const int x = 4 * (blockIdx.x * blockDim.x + threadIdx.x);
   if (x >= width) return;
   // Where rows of the target are no multiple of four, its vectors would not be aligned.
@@ -32,11 +32,11 @@ __device__ void resize(const T *source, int slot, int source_width, int source_h
   mbu::wait_for_previous_kernel();
   source += (size_t)slot * source_height * source_width;
   for (int y = blockIdx.y * blockDim.y + threadIdx.y; y < height; y += gridDim.y * blockDim.y) {
-    const T *line = source + (size_t)rows[y] * source_width;
-    T *out = target + (size_t)y * width + x;
+    const T* line = source + (size_t)rows[y] * source_width;
+    T* out = target + (size_t)y * width + x;
     const T values[4] = {line[column[0]], line[column[1]], line[column[2]], line[column[3]]};
     if (whole) {
-      *reinterpret_cast<Four *>(out) = Four{values[0], values[1], values[2], values[3]};
+      *reinterpret_cast<Four*>(out) = Four{values[0], values[1], values[2], values[3]};
     } else {
 #pragma unroll
       for (int i = 0; i < 4; i++) {
@@ -46,14 +46,12 @@ __device__ void resize(const T *source, int slot, int source_width, int source_h
   }
 }
 
-#define KERNEL(name, T, Four)                                                             \
-  extern "C" __global__ void name(const T *source, int slot,                 \
-                                  int source_width, int source_height,                    \
-                                  const int *__restrict__ columns,                        \
-                                  const int *__restrict__ rows, T *__restrict__ target,   \
-                                  int width, int height) {                                \
-    resize<T, Four>(source, slot, source_width, source_height, columns, rows, target,     \
-                    width, height);                                                       \
+#define KERNEL(name, T, Four)                                                                     \
+  extern "C" __global__ void name(const T* source, int slot, int source_width, int source_height, \
+                                  const int* __restrict__ columns, const int* __restrict__ rows,  \
+                                  T* __restrict__ target, int width, int height) {                \
+    resize<T, Four>(source, slot, source_width, source_height, columns, rows, target, width,      \
+                    height);                                                                      \
   }
 
 KERNEL(resize_labels, uint8_t, uchar4)

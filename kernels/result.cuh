@@ -33,8 +33,7 @@ struct Result {
   __device__ __forceinline__ int window_count(int i) const {
     int count = 0;
     if constexpr (Schedule::kCountsBits) {
-      const int* corner = counts +
-                          (Multiply::row() + Multiply::row_offset(i)) * Schedule::kPitch +
+      const int* corner = counts + (Multiply::row() + Multiply::row_offset(i)) * Schedule::kPitch +
                           Multiply::column() + Multiply::column_offset(i);
 #pragma unroll
       for (int y = 0; y <= 2 * Schedule::kBorder; ++y)
@@ -50,7 +49,8 @@ struct Result {
     return Schedule::kCountsBits ? 2 * sum + offsets[8 * j + e] - count : sum;
   }
 
-  // The kBits bits of every pixel. The pixels take turns, since each shift waits for the one before.
+  // The kBits bits of every pixel. The pixels take turns, since each shift waits for the one
+  // before.
   __device__ __forceinline__ void bits(unsigned (&bits)[kPixels]) const {
     int count[kPixels];
 #pragma unroll

@@ -21,10 +21,10 @@ constexpr int kTileColumns = 16;
 constexpr int kHalfBytes = 16;  // 128 bits of K
 
 enum class Operand {
-  kTernary,      // two planes; 128 channels a half: (a, v) at one tap
-  kTernary64,    // two planes, 64 channels in all: a half holds (a, v), a step takes two taps
-  kBinary,       // one plane; 256 channels a step: two halves at one tap
-  kBinary128,    // one plane; 128 channels a half, a step takes two taps
+  kTernary,    // two planes; 128 channels a half: (a, v) at one tap
+  kTernary64,  // two planes, 64 channels in all: a half holds (a, v), a step takes two taps
+  kBinary,     // one plane; 256 channels a step: two halves at one tap
+  kBinary128,  // one plane; 128 channels a half, a step takes two taps
 };
 
 // Where one half of a step comes from.
@@ -48,17 +48,17 @@ struct Schedule {
   static constexpr bool kComplements = kOperand == Operand::kTernary;
 
   static constexpr int kBorder = kTaps == 9 ? 1 : 0;
-  static constexpr int kPitch = kTileColumns + 2 * kBorder;                 // pixels
-  static constexpr int kPixels = (kTileRows + 2 * kBorder) * kPitch;        // of a slab
+  static constexpr int kPitch = kTileColumns + 2 * kBorder;           // pixels
+  static constexpr int kPixels = (kTileRows + 2 * kBorder) * kPitch;  // of a slab
   static constexpr int kSlabBytes = kPixels * kHalfBytes;
-  static constexpr int kCountBytes = kCountsBits ? kPixels * 4 : 0;         // set bits per pixel
+  static constexpr int kCountBytes = kCountsBits ? kPixels * 4 : 0;  // set bits per pixel
   // A stage: slabs, counts, and where the tile lies (int4: image, row, column of its first pixel).
   static constexpr int kPlaceOffset = kChunks * kSlabBytes + kCountBytes;
   static constexpr int kStageBytes = (kPlaceOffset + 16 + 127) / 128 * 128;
 
   static_assert(!kTwoTaps || kChunks == 1, "two taps a step are for one chunk");
   static_assert(kOperand != Operand::kBinary || kChunks % 2 == 0, "two chunks a step");
-  static constexpr int kSteps = kTwoTaps                         ? (kTaps + 1) / 2
+  static constexpr int kSteps = kTwoTaps                        ? (kTaps + 1) / 2
                                 : kOperand == Operand::kTernary ? kChunks * kTaps
                                                                 : kChunks / 2 * kTaps;
   // Steps whose weights travel together.

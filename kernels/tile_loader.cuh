@@ -48,9 +48,7 @@ class TileWalk {
 
   __device__ __forceinline__ int image() const { return image_; }
   // First pixel of the tile; beyond the last tile a row that is in no image.
-  __device__ __forceinline__ int row() const {
-    return image_ < batch_ ? y_ * kTileRows : outside_;
-  }
+  __device__ __forceinline__ int row() const { return image_ < batch_ ? y_ * kTileRows : outside_; }
   __device__ __forceinline__ int column() const { return x_ * kTileColumns; }
 
  private:
@@ -105,9 +103,8 @@ class TileLoader {
 #pragma unroll
     for (int c = 0; c < Schedule::kChunks; ++c) {
       const bool in_first = chunk + c < chunks_of_first || sources_.bytes == 8;
-      const unsigned char* from =
-          (in_first ? sources_.first : sources_.second) + base_ +
-          (in_first ? chunk + c : chunk + c - chunks_of_first) * kHalfBytes;
+      const unsigned char* from = (in_first ? sources_.first : sources_.second) + base_ +
+                                  (in_first ? chunk + c : chunk + c - chunks_of_first) * kHalfBytes;
       // One loop for each way, so that nothing waits for a read before the next one starts.
       if constexpr (kHalfChunk) {
 #pragma unroll
@@ -179,8 +176,8 @@ class TileLoader {
   const int first_, step_;
   int offset_[kMost];  // bytes from the tile's first pixel
   int4 place_of_tile_;
-  int base_;           // bytes from the start of the tensor to the tile's first pixel
-  int inside_;         // bit i: pixel i lies in the image
+  int base_;    // bytes from the start of the tensor to the tile's first pixel
+  int inside_;  // bit i: pixel i lies in the image
   int counts_[Schedule::kCountsBits ? kMost : 1];
 };
 

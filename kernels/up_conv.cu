@@ -35,10 +35,10 @@ __device__ __forceinline__ void up_conv(const Sources& sources, const Weights& w
         for (int i = 0; i < Result<Multiply>::kPixels; ++i)
           if (row + Multiply::row_offset(i) < sources.height &&
               column + Multiply::column_offset(i) < sources.width)
-            store_bits<Result<Multiply>::kBits>(
-                to + (Multiply::row_offset(i) * 4 * sources.width + 2 * Multiply::column_offset(i)) *
-                         bytes,
-                bits[i]);
+            store_bits<Result<Multiply>::kBits>(to + (Multiply::row_offset(i) * 4 * sources.width +
+                                                      2 * Multiply::column_offset(i)) *
+                                                         bytes,
+                                                bits[i]);
       };
     };
   });
@@ -49,28 +49,27 @@ __device__ __forceinline__ void up_conv(const Sources& sources, const Weights& w
 // NAME(input, input bytes per pixel, batch, height, width of the input,
 //      weights, offsets, weight stages of a slice, input stages, weight stages of the ring,
 //      output, output bytes per pixel)
-#define MBU_UP_CONV(NAME, THREADS, ...)                                                           \
-  extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME(                                  \
-      const unsigned char* input, int input_bytes, int batch, int height, int width,              \
-      const unsigned char* weights, const int* offsets, int slice_stages, int input_stages,       \
-      int weight_stages, unsigned char* output, int bytes) {                                      \
-    mbu::up_conv<__VA_ARGS__, THREADS>(                                                           \
-        {input, input, input_bytes, 1, batch, height, width},                                     \
-        {weights, offsets, slice_stages}, {input_stages, weight_stages},                          \
-        output, bytes);                                                                           \
+#define MBU_UP_CONV(NAME, THREADS, ...)                                                          \
+  extern "C" __global__ void __launch_bounds__(THREADS, 1)                                       \
+      NAME(const unsigned char* input, int input_bytes, int batch, int height, int width,        \
+           const unsigned char* weights, const int* offsets, int slice_stages, int input_stages, \
+           int weight_stages, unsigned char* output, int bytes) {                                \
+    mbu::up_conv<__VA_ARGS__, THREADS>({input, input, input_bytes, 1, batch, height, width},     \
+                                       {weights, offsets, slice_stages},                         \
+                                       {input_stages, weight_stages}, output, bytes);            \
   }
 
 // ternary2 and binary take two chunks of 128 channels a stage, the others one.
-#define MBU_UP_CONV_OPERANDS(KIND, COLUMNS, THREADS, MULTIPLY, ...)                               \
-  MBU_UP_CONV(up_conv_##KIND##_ternary_##COLUMNS, THREADS,                                        \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 1>, COLUMNS __VA_ARGS__>)    \
-  MBU_UP_CONV(up_conv_##KIND##_ternary2_##COLUMNS, THREADS,                                       \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 2>, COLUMNS __VA_ARGS__>)    \
-  MBU_UP_CONV(up_conv_##KIND##_ternary64_##COLUMNS, THREADS,                                      \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 1, 1>, COLUMNS __VA_ARGS__>)  \
-  MBU_UP_CONV(up_conv_##KIND##_binary_##COLUMNS, THREADS,                                         \
-              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 1, 2>, COLUMNS __VA_ARGS__>)     \
-  MBU_UP_CONV(up_conv_##KIND##_binary128_##COLUMNS, THREADS,                                      \
+#define MBU_UP_CONV_OPERANDS(KIND, COLUMNS, THREADS, MULTIPLY, ...)                              \
+  MBU_UP_CONV(up_conv_##KIND##_ternary_##COLUMNS, THREADS,                                       \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 1>, COLUMNS __VA_ARGS__>)   \
+  MBU_UP_CONV(up_conv_##KIND##_ternary2_##COLUMNS, THREADS,                                      \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary, 1, 2>, COLUMNS __VA_ARGS__>)   \
+  MBU_UP_CONV(up_conv_##KIND##_ternary64_##COLUMNS, THREADS,                                     \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kTernary64, 1, 1>, COLUMNS __VA_ARGS__>) \
+  MBU_UP_CONV(up_conv_##KIND##_binary_##COLUMNS, THREADS,                                        \
+              mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary, 1, 2>, COLUMNS __VA_ARGS__>)    \
+  MBU_UP_CONV(up_conv_##KIND##_binary128_##COLUMNS, THREADS,                                     \
               mbu::MULTIPLY<mbu::Schedule<mbu::Operand::kBinary128, 1, 1>, COLUMNS __VA_ARGS__>)
 
 #define MBU_TWO_WARPS_ACROSS , 2

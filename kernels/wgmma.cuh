@@ -14,7 +14,7 @@ namespace mbu {
 template <int kColumns>
 struct Wgmma;
 
-#define MBU_R8(n)                                                                             \
+#define MBU_R8(n)                                                                               \
   "+r"(sums[n][0]), "+r"(sums[n][1]), "+r"(sums[n][2]), "+r"(sums[n][3]), "+r"(sums[n + 1][0]), \
       "+r"(sums[n + 1][1]), "+r"(sums[n + 1][2]), "+r"(sums[n + 1][3])
 
