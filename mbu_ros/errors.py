@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one exception type that tells a user what was wrong with what they gave."""
 
+MOST_CHARACTERS = 10_000
+"""A longer text of an error is cut off; a list of hundreds of topics is not."""
+
 
 class InputError(ValueError):
     """A file, message or argument that cannot be used.
@@ -9,3 +12,11 @@ class InputError(ValueError):
     The text is one sentence for a person: what was wrong, where, and what to do. The command line
     prints it without a traceback; the node counts a dropped frame and logs it.
     """
+
+    def __init__(self, text: str) -> None:
+        # It may quote what it complains of: names of files that are no UTF-8, or half a surrogate
+        # pair from JSON, which could neither be printed nor sent; or all of a large file.
+        printable = text.encode('utf-8', 'backslashreplace').decode()
+        if len(printable) > MOST_CHARACTERS:
+            printable = f'{printable[:MOST_CHARACTERS]} ...'
+        super().__init__(printable)

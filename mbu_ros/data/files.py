@@ -9,8 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mbu_ros.data.reading import read_file
 from mbu_ros.errors import InputError
 from mbu_ros.imaging.jpeg import is_truncated
+
+MAX_FILE_BYTES = 1 << 30
+"""Larger files are refused: no image of `imaging.size.MAX_PIXELS` takes as much."""
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
@@ -115,13 +119,17 @@ def _refuse_other_formats(path: Path, header: bytes) -> None:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        return np.fromfile(path, dtype=np.uint8)
+        return np.frombuffer(read_file(path, MAX_FILE_BYTES), dtype=np.uint8)
     except OSError as error:
         raise InputError(f'{path}: cannot be read: {error.strerror}') from error
 
 
 def _decode(path: Path, encoded: np.ndarray, flags: int) -> np.ndarray:
-    if is_truncated(encoded.tobytes()):
+    try:
+        truncated = is_truncated(encoded.tobytes())
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from error
+    if truncated:
         raise InputError(
             f'{path}: this JPEG is truncated, its end is missing; copy or download it again'
         )

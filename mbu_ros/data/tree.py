@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbu_ros.data.files import PNG_LABELS, index_images, list_images, read_image, read_label
+from mbu_ros.data.reading import MAX_JSON_BYTES, read_file
 from mbu_ros.data.sample import IGNORE, ClassMap, Sample
 from mbu_ros.errors import InputError
 
@@ -84,17 +85,17 @@ class DataTree:
         self.root = Path(root)
         path = self.root / 'dataset.json'
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
+            content = json.loads(read_file(path, MAX_JSON_BYTES).decode())
         except OSError as error:
             raise InputError(
                 f'{path}: cannot be read: {error.strerror}; a data tree is '
                 'ROOT/{train,val,test}/{images,labels} with ROOT/dataset.json'
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f'{path}: not valid JSON: {error}') from error
         self.classes = _class_map(path, content)
         self.name = _name(path, content)
-        self.source = str(content.get('source', ''))
+        self.source = str(content.get('source', '')).encode('utf-8', 'replace').decode()
         self._files: dict[str, list[LabelledFile]] = {}
 
     def files(self, split: str, limit: int | None = None) -> list[LabelledFile]:
@@ -205,11 +206,16 @@ def _name(path: Path, content: dict) -> str:
     return name
 
 
+def _is_text(value: object) -> bool:
+    """Whether it is text that can be written; JSON may hold half a surrogate pair."""
+    return isinstance(value, str) and value == value.encode('utf-8', 'replace').decode()
+
+
 def _class_map(path: Path, content: object) -> ClassMap:
     if not isinstance(content, dict):
         raise InputError(f'{path}: must be an object with "classes" and "colors"')
     names, colors = content.get('classes'), content.get('colors')
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+    if not isinstance(names, list) or not names or not all(_is_text(name) for name in names):
         raise InputError(f'{path}: "classes" must be a list of names')
     if len(names) >= IGNORE:
         raise InputError(f'{path}: {len(names)} classes; at most {IGNORE - 1} fit in 8-bit labels')

@@ -10,11 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mbu_ros.errors import InputError
+
 START = b'\xff\xd8'
 END = b'\xff\xd9'
 START_OF_SCAN = 0xDA
 BARE_MARKERS = {0x01, 0xD8, *range(0xD0, 0xD8)}
 """Markers without a segment behind them."""
+
+MOST_MARKERS = 10_000
+"""More before the picture are refused: cameras write tens, and a message full of them would keep
+the interpreter busy for seconds."""
 
 START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers whose segment holds the size."""
@@ -27,6 +33,9 @@ def is_truncated(content: bytes) -> bool:
     """Whether this is a JPEG whose end-of-image marker is missing; False for other formats.
 
     What follows the marker, such as padding or a second picture, does not matter.
+
+    Raises:
+        InputError: it has more than `MOST_MARKERS` before the picture.
     """
     if not content.startswith(START):
         return False
@@ -40,7 +49,11 @@ def is_truncated(content: bytes) -> bool:
 
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:
-    """Height and width that a JPEG's header states; None where it states none."""
+    """Height and width that a JPEG's header states; None where it states none.
+
+    Raises:
+        InputError: it has more than `MOST_MARKERS` before the picture.
+    """
     for marker, position in _markers(content):
         if marker in START_OF_FRAME:
             # Length of the segment, bits of a sample, height, width: 2, 1, 2, 2 bytes.
@@ -56,10 +69,17 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
 def _markers(content: bytes) -> Iterator[tuple[int, int]]:
     """Markers up to the first scan, each with the position behind it."""
     position = len(START)
+    count = 0
     # Segments are stepped over: the thumbnail in one of them has markers of its own.
     while found := _MARKER.search(content, position):
         position = found.end()
         marker = found[1][0]
+        count += 1
+        if count > MOST_MARKERS:
+            raise InputError(
+                f'JPEG of {len(content)} bytes is damaged: more than {MOST_MARKERS} markers are '
+                'before its picture'
+            )
         yield marker, position
         if marker not in BARE_MARKERS:
             length = int.from_bytes(content[position : position + 2], 'big')

@@ -46,7 +46,8 @@ def overlay(
     """
     painted = colorize(labels, colors)
     blended = cv2.addWeighted(painted, alpha, image, 1 - alpha, 0, painted if out is None else out)
-    unlabelled = cv2.compare(labels, IGNORE, cv2.CMP_EQ)
+    # Not cv2.compare, which takes an image of one pixel for a number.
+    unlabelled = cv2.inRange(labels, IGNORE, IGNORE)
     if cv2.countNonZero(unlabelled):
         cv2.copyTo(image, unlabelled, blended)
     return blended

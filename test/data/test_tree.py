@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import logging
+import os
 import re
 
 import cv2
@@ -53,6 +54,8 @@ def test_samples_come_in_the_order_of_their_names(root):
         ({'colors': [[1, 2, 3], [4, 5, 256]]}, 'colour'),
         ({'colors': [[1, 2, 3], [4, 5, True]]}, 'colour .*True'),
         ({'classes': ['a', 'a']}, "'a' more than once"),
+        ({'classes': ['a', '\ud800']}, '"classes" must be a list of names'),
+        ({'colors': ['\ud800', [4, 5, 6]]}, r'colour \\ud800 is not'),
         ({'ignore_index': 0}, '"ignore_index" is 0'),
         ({'name': ''}, '"name" is \'\''),
         ({'name': '..'}, '"name" is'),
@@ -83,6 +86,13 @@ def test_the_name_is_that_of_the_folder_where_none_is_given(root, monkeypatch):
 def test_dataset_json_missing_or_broken(root):
     (root / 'dataset.json').write_text('{')
     with pytest.raises(InputError, match='not valid JSON'):
+        DataTree(root)
+    (root / 'dataset.json').write_text('[' * 100_000)
+    with pytest.raises(InputError, match='not valid JSON'):
+        DataTree(root)
+    (root / 'dataset.json').unlink()
+    os.mkfifo(root / 'dataset.json')  # reading it would wait for somebody to write
+    with pytest.raises(InputError, match='cannot be read: Not a regular file'):
         DataTree(root)
     (root / 'dataset.json').unlink()
     with pytest.raises(InputError, match='cannot be read.*a data tree is'):

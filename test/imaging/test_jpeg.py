@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mbu_ros.errors import InputError
+from mbu_ros.imaging import jpeg
 from mbu_ros.imaging.jpeg import is_truncated
 from mbu_ros.imaging.messages import to_rgb
 
@@ -66,6 +67,16 @@ def test_truncated_anywhere(name):
 def test_a_long_run_of_padding_takes_no_long_search():
     # Each byte could begin a marker; one search from each of them would take minutes.
     assert is_truncated(b'\xff\xd8' + b'\xff' * 3_000_000 + b'\0')
+
+
+@pytest.mark.parametrize('unit', [b'\xff\xd0', b'\xff\xe0\0\0', b'\xff\xe0\0\2'])
+def test_a_message_full_of_markers_is_refused_before_all_are_read(unit):
+    content = b'\xff\xd8' + unit * (jpeg.MOST_MARKERS + 1) + PLAIN[2:]
+    for read in (jpeg.is_truncated, jpeg.jpeg_size):
+        with pytest.raises(InputError, match='more than 10000 markers'):
+            read(content)
+    content = b'\xff\xd8' + unit * (jpeg.MOST_MARKERS - 100) + PLAIN[2:]
+    assert not jpeg.is_truncated(content) and jpeg.jpeg_size(content) == (48, 64)
 
 
 def test_a_message_with_a_thumbnail_that_is_cut_off():

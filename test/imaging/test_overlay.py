@@ -40,3 +40,9 @@ def test_read_only_and_strided_input_works():
     expected = overlay(image, labels, COLORS)[::2, 1:5]
     image.flags.writeable = labels.flags.writeable = False
     assert (overlay(image[::2, 1:5], labels[::2, 1:5], COLORS) == expected).all()
+
+
+def test_overlay_of_one_pixel():
+    image = np.full((1, 1, 3), 100, np.uint8)
+    assert overlay(image, np.array([[255]], np.uint8), COLORS).tolist() == [[[100] * 3]]
+    assert overlay(image, np.array([[1]], np.uint8), COLORS).tolist() == [[[150, 100, 50]]]
