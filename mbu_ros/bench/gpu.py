@@ -18,6 +18,9 @@ from mbu_ros.bench.rates import GpuFacts
 BOARD = Path('/proc/device-tree/model')
 """Name of a Jetson's board."""
 BOARDS = {'AGX Orin': 'orin-agx', 'Orin NX': 'orin-nx', 'Orin Nano': 'orin-nano'}
+LOADS = Path('/sys/class/devfreq')
+LOAD_NAMES = ('gpu', 'ga10b')
+"""What Orin's GPU is called there by JetPack 6 and 5; its load is in thousandths."""
 
 # CUDA cores of one multiprocessor by architecture: NVML counts cores only.
 CORES = {80: 64, 86: 128, 87: 128, 89: 128, 90: 128}
@@ -78,6 +81,28 @@ class NvmlGpu:
             'celsius': ask('nvmlDeviceGetTemperature', handle, nvml.NVML_TEMPERATURE_GPU),
         }
 
+    def memory_used(self) -> int | None:
+        """Bytes of its memory that processes have; None where NVML does not tell."""
+        try:
+            return self._nvml.nvmlDeviceGetMemoryInfo(self._handle).used
+        except self._nvml.NVMLError:
+            return None
+
+    def memory_of(self, pid: int) -> int | None:
+        """Bytes of its memory that one process has; None where NVML does not tell."""
+        try:
+            processes = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
+        except self._nvml.NVMLError:
+            return None
+        return next((one.usedGpuMemory for one in processes if one.pid == pid), None)
+
+    def busy_share(self) -> float | None:
+        """Share of the last while in which it did anything; None where NVML does not tell."""
+        try:
+            return self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100
+        except self._nvml.NVMLError:
+            return None
+
     def joules(self) -> float:
         """Energy since the driver was loaded.
 
@@ -130,6 +155,17 @@ def jetson_facts(board: Path = BOARD) -> GpuFacts | None:
     except OSError:
         return None
     return next((ORIN[key] for part, key in BOARDS.items() if part in name), None)
+
+
+def jetson_busy_share(root: Path = LOADS) -> float | None:
+    """As `NvmlGpu.busy_share`, of a Jetson Orin's GPU; None on other machines."""
+    for name in LOAD_NAMES:
+        for file in root.glob(f'*.{name}/device/load'):
+            try:
+                return int(file.read_text()) / 1000
+            except (OSError, ValueError):
+                continue
+    return None
 
 
 @contextmanager

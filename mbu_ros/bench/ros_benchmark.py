@@ -8,7 +8,6 @@ of the time are read from one clock.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import tempfile
@@ -17,32 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mbu_ros.bench.ros_frames import random_frame
+from mbu_ros.bench.ros_partner import await_partner, engine_of, middleware, prepare_ros, start_rate
 from mbu_ros.bench.ros_process import RosProcess
-from mbu_ros.errors import InputError
+from mbu_ros.bench.ros_search import MOST_TRIES, Attempt, search_rate
 from mbu_ros.evaluation.latency import percentiles
 from mbu_ros.model.file import save_model
 from mbu_ros.model.random import random_model
 
 if TYPE_CHECKING:
-    from mbu_ros.bench.ros_camera_node import BenchCamera, Exchange
+    from mbu_ros.bench.ros_camera_node import CameraSender
+    from mbu_ros.bench.ros_exchange import Exchange
 
-START_SECONDS = 120.0
-"""For a node to start: the first time, kernels are compiled."""
 WARM_UP = 10
-MIDDLEWARE = (
-    'RMW_IMPLEMENTATION',
-    'FASTDDS_DEFAULT_PROFILES_FILE',
-    'FASTRTPS_DEFAULT_PROFILES_FILE',
-    'FASTDDS_BUILTIN_TRANSPORTS',
-    'CYCLONEDDS_URI',
-    'ZENOH_SESSION_CONFIG_URI',
-)
-"""Variables of the environment that say how messages travel."""
-FIRST_STEP, FINE_STEP = 1.5, 1.08
-"""Rates are raised by the first until frames are dropped; then halved in until they are as near."""
-MOST_TRIES = 12
-KEPT_UP = 0.95
-"""Share of a rate below which the camera itself did not keep up."""
 
 
 @dataclass(frozen=True)
@@ -82,22 +68,13 @@ def run_ros_benchmark(
     Raises:
         InputError: ROS 2 is not installed, or a node does not start.
     """
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError(
-            "rclpy is not installed: pip install '.[ros]' in this package's source folder, or "
-            'source a ROS 2 installation first'
-        )
-    # Before DDS starts. What is measured is this machine, and no other shall hear it.
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    from mbu_ros.bench.ros_camera_node import BenchCamera
-
+    sender_type = prepare_ros()
     namespace = f'/mbu_bench_{os.getpid()}'
     result: dict = {
         'machine': {
             'processor': platform.processor() or platform.machine(),
             'cores': os.cpu_count(),
-            # What was set for the middleware, which decides more than anything here.
-            'middleware': {name: os.environ[name] for name in MIDDLEWARE if name in os.environ},
+            'middleware': middleware(),
         },
         'settings': {
             'model': settings.model,
@@ -108,25 +85,21 @@ def run_ros_benchmark(
         },
         'runs': [],
     }
-    camera = BenchCamera(namespace)
+    camera = sender_type(namespace)
     try:
         with tempfile.TemporaryDirectory() as folder:
             for height, width in settings.sizes:
-                camera.set_size(height, width)
+                camera.load({'': [random_frame(height, width)]})
                 run: dict = {'size': [height, width]}
                 result['runs'].append(run)
                 for name in ('echo', 'node'):
                     say(f'{width}x{height}: {name}')
                     process = _start(name, settings, (height, width), namespace, Path(folder))
                     with process:
-                        if not camera.wait_for_partner(START_SECONDS, process.check):
-                            raise InputError(
-                                f'the {name} did not start in {START_SECONDS:.0f} s; it wrote:\n'
-                                f'{process.output}'
-                            )
+                        await_partner(camera, process)
                         run[name] = measure(camera, process, settings.frames, settings.seconds)
                         if name == 'node':
-                            run['engine'] = _engine(process.output)
+                            run['engine'] = engine_of(process.output)
                     camera.wait_for_no_partner()
                     save(result)
     finally:
@@ -134,7 +107,7 @@ def run_ros_benchmark(
     return result
 
 
-def measure(camera: BenchCamera, process: RosProcess, frames: int, seconds: float) -> dict:
+def measure(camera: CameraSender, process: RosProcess, frames: int, seconds: float) -> dict:
     """Measure one node that waits for images.
 
     Returns:
@@ -147,7 +120,7 @@ def measure(camera: BenchCamera, process: RosProcess, frames: int, seconds: floa
         rate         the highest at which none was dropped: see `highest_rate`
     """
     camera.one_by_one(WARM_UP, timing=False)
-    exchange = camera.one_by_one(frames, timing=True)
+    exchange = camera.one_by_one(frames, timing=True)['']
     return {
         'latency_ms': {name: percentiles(times) for name, times in stages(exchange).items()},
         'frames': len(exchange.sent),
@@ -173,7 +146,7 @@ def stages(exchange: Exchange) -> dict[str, list[float]]:
 
 
 def highest_rate(
-    camera: BenchCamera, process: RosProcess, seconds: float, first: Exchange
+    camera: CameraSender, process: RosProcess, seconds: float, first: Exchange
 ) -> dict:
     """Raise the rate until frames are dropped, and close in on where that begins.
 
@@ -182,35 +155,27 @@ def highest_rate(
         sent faster; 'latency_ms', percentiles end to end meanwhile; 'cpu_percent' of one core, and
         'cpu_ms' a frame, of the node; 'tries', each rate with the frames sent and lost.
     """
-    known = sorted(first.latencies.values())
-    rate = 1e3 / known[len(known) // 2] if known else 1.0
-    low, high = None, None
-    best: dict = {'hz': None, 'limited_by_camera': False}
-    tries = []
-    while len(tries) < MOST_TRIES:
+    held: dict[float, dict] = {}
+
+    def attempt(rate: float) -> Attempt:
         before = process.cpu_seconds()
-        exchange = camera.at_rate(rate, seconds)
+        exchange = camera.at_rate(rate, seconds)['']
         after = process.cpu_seconds()
         process.check()
-        sent, lost = len(exchange.sent), exchange.lost
-        achieved = (sent - 1) / exchange.seconds
-        tries.append({'hz': achieved, 'sent': sent, 'lost': lost})
-        if lost:
-            high = rate
-        else:
-            low = rate
-            best = {
-                'hz': achieved,
-                'limited_by_camera': achieved < KEPT_UP * rate,
+        if not exchange.lost:
+            held[rate] = {
                 'latency_ms': percentiles(exchange.latencies.values()),
-                **_cpu(before, after, sent, exchange.seconds),
+                **_cpu(before, after, len(exchange.sent), exchange.seconds),
             }
-            if best['limited_by_camera']:
-                break
-        if low and high and high / low < FINE_STEP:
-            break
-        rate = (low * high) ** 0.5 if low and high else low * FIRST_STEP if low else high / 2
-    return {**best, 'tries': tries}
+        return Attempt(rate, exchange.rate, len(exchange.sent), exchange.lost)
+
+    found = search_rate(attempt, start_rate(first), most_tries=MOST_TRIES)
+    return {
+        'hz': found.best.hz if found.best else None,
+        'limited_by_camera': found.limited_by_camera,
+        **(held[found.best.asked] if found.best else {}),
+        'tries': [one._asdict() for one in found.attempts],
+    }
 
 
 def _cpu(before: float | None, after: float | None, frames: int, seconds: float) -> dict:
@@ -235,11 +200,3 @@ def _start(
         model = str(path)
     parameters = {'model': model, 'engine': settings.engine, 'reliability': 'reliable'}
     return RosProcess('mbu_ros.node.segment_node', namespace, parameters, log)
-
-
-def _engine(output: str) -> str:
-    """What the node logged of its engine."""
-    for line in output.splitlines():
-        if 'Engine: ' in line:
-            return line.partition('Engine: ')[2]
-    return ''

@@ -1,85 +1,64 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera that measures how long its images take to become masks in another process."""
+"""Cameras that measure how long their images take to become masks in another process."""
 
 from __future__ import annotations
 
-import array
+import itertools
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
-from sensor_msgs.msg import Image
 
+from mbu_ros.bench.ros_exchange import Exchange
+from mbu_ros.bench.ros_sending_camera_node import SendingCamera
 from mbu_ros.node.memory import keep_freed_memory
 
-RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 SETTLE_SECONDS = 0.5
 """Between seeing all endpoints and the first frame: DDS shows one to us a moment before it has
 connected it to its other partners."""
 PAUSE_SECONDS = 0.005
 """From a mask to the next frame, so that what comes after a mask is not in the way."""
-PATIENCE_SECONDS = 2.0
-"""After so long without a mask, those that are missing will not come."""
+FIRST_PATIENCE_SECONDS = 60.0
+"""How long the first mask may take: large networks are slow without a GPU."""
+PATIENCE_SECONDS, PATIENCE_LATENCIES = 2.0, 5.0
+"""After so long, and so many times the longest latency yet, without a mask, none will come."""
+CHECK_SECONDS = 0.1
+"""How often to look whether the partner is still alive."""
 
 
-@dataclass
-class Exchange:
-    """What became of some frames.
+class CameraSender:
+    """Publishes images of one or several cameras, prepared beforehand, and receives their masks.
 
-    Attributes:
-        sent: stamps of the frames in nanoseconds, with time.perf_counter() just before.
-        seconds: from the first frame sent to the last.
-        masks: time.perf_counter() at which masks came, by stamp.
-        times: milliseconds that the other node told, by stamp and key.
-    """
-
-    sent: dict[int, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    masks: dict[int, float] = field(default_factory=dict)
-    times: dict[int, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def lost(self) -> int:
-        """Frames without a mask."""
-        return len(self.sent.keys() - self.masks.keys())
-
-    @property
-    def latencies(self) -> dict[int, float]:
-        """Milliseconds from before a frame is published until its mask is there, by stamp."""
-        return {
-            stamp: (self.masks[stamp] - begin) * 1e3
-            for stamp, begin in self.sent.items()
-            if stamp in self.masks
-        }
-
-
-class BenchCamera:
-    """Publishes `image` and receives `segmentation/mask` and `segmentation/timing`.
+    Its topics are those of a segment_node in the same namespace: `image` (or `image/compressed`),
+    `segmentation/mask` and `segmentation/timing`, behind the name of their camera where it has one.
+    One thread receives; the caller's sends. Call `load`, then `wait_for_partner`, then `one_by_one`
+    and `at_rate` as often as wanted, then `wait_for_no_partner` before the next node, and `close`.
 
     Args:
         namespace: of it all.
+        cameras: names of the cameras, as in the node's parameter `cameras`; '' for the one without.
+        compressed: names of those that send CompressedImage.
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(
+        self, namespace: str, cameras: Sequence[str] = ('',), *, compressed: Collection[str] = ()
+    ) -> None:
         keep_freed_memory()
         self._context = Context()
         self._context.init()
         self._node = Node('camera', namespace=namespace, context=self._context)
-        self._publisher = self._node.create_publisher(Image, 'image', RELIABLE)
-        self._node.create_subscription(Image, 'segmentation/mask', self._take_mask, RELIABLE)
-        self._timing = None
-        self._message = Image(encoding='rgb8')
-        self._exchange = Exchange()
         self._came = threading.Condition()
+        self._cameras = {
+            name: SendingCamera(self._node, name, name in compressed, self._came)
+            for name in cameras
+        }
+        self._check: Callable[[], None] = lambda: None
+        self._slowest: float | None = None
         self._stop = Future()
         executor = SingleThreadedExecutor(context=self._context)
         executor.add_node(self._node)
@@ -88,22 +67,22 @@ class BenchCamera:
         )
         self._thread.start()
 
-    def close(self) -> None:
-        """End it all."""
-        self._stop.set_result(None)
-        self._thread.join()
-        self._node.destroy_node()
-        self._context.try_shutdown()
+    def load(self, frames: Mapping[str, Sequence[bytes]]) -> None:
+        """Send these from now on: by camera, messages serialized as CDR, over and over in turn."""
+        for name, camera in self._cameras.items():
+            camera.frames = itertools.cycle(frames[name])
 
     def wait_for_partner(self, timeout: float, check: Callable[[], None]) -> bool:
-        """Wait until another node subscribes and publishes; whether it does.
+        """Wait until a node subscribes to all images and publishes all masks; whether it does.
 
         Args:
-            check: called again and again; what it raises ends the waiting.
+            timeout: seconds.
+            check: called again and again, now and until `wait_for_no_partner`; what it raises ends
+                the waiting or the exchange, such as a process that is no more.
         """
+        self._check, self._slowest = check, None
         deadline = time.monotonic() + timeout
-        mask = self._node.resolve_topic_name('segmentation/mask')
-        while not (self._publisher.get_subscription_count() and self._node.count_publishers(mask)):
+        while not all(camera.has_partner for camera in self._cameras.values()):
             check()
             if time.monotonic() > deadline:
                 return False
@@ -113,95 +92,126 @@ class BenchCamera:
 
     def wait_for_no_partner(self) -> None:
         """Wait until nobody subscribes any more, so that the next one starts alone."""
+        self._check = lambda: None
         deadline = time.monotonic() + 10
-        while self._publisher.get_subscription_count() and time.monotonic() < deadline:
+        while time.monotonic() < deadline and any(
+            camera.publisher.get_subscription_count() for camera in self._cameras.values()
+        ):
             time.sleep(0.05)
 
-    def set_size(self, height: int, width: int) -> None:
-        """Send images of this size, of random pixels."""
-        pixels = np.random.default_rng(0).integers(0, 256, height * width * 3, np.uint8)
-        message = self._message
-        message.height, message.width, message.step = height, width, 3 * width
-        message.data = array.array('B', pixels.tobytes())
-
-    def one_by_one(self, frames: int, *, timing: bool) -> Exchange:
-        """Send each frame when the mask of the one before has come.
+    def one_by_one(
+        self, frames: int, *, timing: bool, seconds: float = float('inf')
+    ) -> dict[str, Exchange]:
+        """Send a frame of each camera when the masks of the ones before have come.
 
         Args:
+            frames: of each camera, at most.
             timing: ask the other node for its times too.
+            seconds: after which no further frame is begun; the first is sent in any case.
+
+        Returns:
+            The exchange of each camera, by name.
         """
         self._subscribe_to_timing(timing)
-        exchange = self._begin()
-        for _ in range(frames):
-            stamp = self._send(exchange)
-            self._wait(lambda stamp=stamp: stamp in exchange.masks)
+        exchanges = self._begin()
+        deadline = time.monotonic() + seconds
+        for index in range(frames):
+            if index and time.monotonic() > deadline:
+                break
+            for camera in self._cameras.values():
+                camera.send()
+            self._await_last(exchanges)
             time.sleep(PAUSE_SECONDS)
         if timing:
-            self._wait(lambda: exchange.masks.keys() <= exchange.times.keys())
+            self._wait(lambda: all(one.masks.keys() <= one.times.keys() for one in exchanges))
         self._subscribe_to_timing(False)
-        return self._end(exchange)
+        return dict(zip(self._cameras, exchanges))
 
-    def at_rate(self, rate: float, seconds: float) -> Exchange:
-        """Send frames at a rate, in Hz, whatever comes back."""
-        exchange = self._begin()
-        begin = time.perf_counter()
-        for index in range(max(2, round(rate * seconds))):
-            time.sleep(max(0.0, begin + index / rate - time.perf_counter()))
-            self._send(exchange)
-        return self._end(exchange)
+    def at_rate(self, rate: float, seconds: float) -> dict[str, Exchange]:
+        """Send frames of every camera at a rate, in Hz, whatever comes back, and await the rest.
 
-    def _begin(self) -> Exchange:
-        self._exchange = Exchange()
-        return self._exchange
+        Cameras send in turn, evenly spread over a period. A frame that is late by more than half a
+        period moves all that follow, so that a sender that cannot keep up, or was held up for a
+        moment, sends slower (see `Exchange.rate`), but never in bursts that no camera would make.
 
-    def _end(self, exchange: Exchange) -> Exchange:
-        begins = list(exchange.sent.values())
-        exchange.seconds = begins[-1] - begins[0]
-        count = -1
-        while exchange.lost and count < len(exchange.masks):
-            count = len(exchange.masks)
-            self._wait(lambda count=count: len(exchange.masks) > count)
-        return exchange
+        Args:
+            rate: of each camera.
+            seconds: for which to send; two frames of each camera are sent in any case.
 
-    def _send(self, exchange: Exchange) -> int:
-        stamp = time.time_ns()
-        self._message.header.stamp.sec, self._message.header.stamp.nanosec = divmod(
-            stamp, 1_000_000_000
-        )
-        exchange.sent[stamp] = time.perf_counter()
-        self._publisher.publish(self._message)
-        return stamp
+        Returns:
+            The exchange of each camera, by name.
+        """
+        exchanges = self._begin()
+        period = 1 / rate
+        cameras = list(self._cameras.values())
+        due = time.perf_counter()
+        for _ in range(max(2, round(rate * seconds))):
+            for camera in cameras:
+                self._sleep_until(due)
+                due = max(due, time.perf_counter() - period / 2)
+                camera.send()
+                due += period / len(cameras)
+        self._await_last(exchanges)
+        return dict(zip(self._cameras, exchanges))
+
+    def close(self) -> None:
+        """End it all."""
+        self._stop.set_result(None)
+        self._thread.join()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def _begin(self) -> list[Exchange]:
+        with self._came:
+            for camera in self._cameras.values():
+                camera.exchange = Exchange()
+            return [camera.exchange for camera in self._cameras.values()]
+
+    def _await_last(self, exchanges: Sequence[Exchange]) -> None:
+        """Wait until the mask of the last frame of each camera has come, or will not come.
+
+        A node answers in order and never drops the last one for a newer one: what has not come by
+        then was dropped.
+        """
+        last = [next(reversed(exchange.sent)) for exchange in exchanges]
+
+        def is_done() -> bool:
+            return all(stamp in one.masks for stamp, one in zip(last, exchanges))
+
+        while not is_done():
+            before = _received(exchanges)
+            self._wait(lambda before=before: is_done() or before < _received(exchanges))
+            if before == _received(exchanges):
+                break
+        for exchange in exchanges:
+            slowest = max(exchange.latencies.values(), default=0.0) / 1e3
+            if slowest > (self._slowest or 0.0):
+                self._slowest = slowest
 
     def _wait(self, condition: Callable[[], bool]) -> None:
-        with self._came:
-            self._came.wait_for(condition, PATIENCE_SECONDS)
+        """Wait for the condition as long as the partner can be expected to take for a frame."""
+        patience = FIRST_PATIENCE_SECONDS
+        if self._slowest is not None:
+            patience = max(PATIENCE_SECONDS, PATIENCE_LATENCIES * self._slowest)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            with self._came:
+                if self._came.wait_for(condition, CHECK_SECONDS):
+                    return
+            self._check()
+
+    def _sleep_until(self, moment: float) -> None:
+        while (left := moment - time.perf_counter()) > CHECK_SECONDS:
+            time.sleep(CHECK_SECONDS)
+            self._check()
+        if left > 0:
+            time.sleep(left)
 
     def _subscribe_to_timing(self, wanted: bool) -> None:
-        if wanted and self._timing is None:
-            self._timing = self._node.create_subscription(
-                DiagnosticArray, 'segmentation/timing', self._take_times, RELIABLE
-            )
+        changed = [camera.subscribe_to_timing(wanted) for camera in self._cameras.values()]
+        if wanted and any(changed):
             time.sleep(SETTLE_SECONDS)
-        elif not wanted and self._timing is not None:
-            self._node.destroy_subscription(self._timing)
-            self._timing = None
-
-    def _take_mask(self, message: Image) -> None:
-        now = time.perf_counter()
-        with self._came:
-            self._exchange.masks[_nanoseconds(message.header.stamp)] = now
-            self._came.notify_all()
-
-    def _take_times(self, message: DiagnosticArray) -> None:
-        times = {}
-        for item in message.status[0].values:
-            name, _, unit = item.key.partition(' (')
-            if unit == 'ms)' and item.value:
-                times[name] = float(item.value)
-        with self._came:
-            self._exchange.times[_nanoseconds(message.header.stamp)] = times
-            self._came.notify_all()
 
 
-def _nanoseconds(stamp: object) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+def _received(exchanges: Iterable[Exchange]) -> int:
+    return sum(exchange.received for exchange in exchanges)

@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A node in a process of its own, for a benchmark: its log, its CPU time, its end."""
+"""A node in a process of its own, for a benchmark: its log, its CPU time and memory, its end."""
 
 from __future__ import annotations
 
@@ -50,14 +50,23 @@ class RosProcess:
         """Raise InputError, with what it wrote last, if it has ended."""
         code = self._process.poll()
         if code is not None:
-            lines = self.output.splitlines()[-LOG_LINES:]
-            shown = '\n'.join(f'    {line}' for line in lines) or '    (nothing)'
-            raise InputError(f'the node ended with exit code {code}; it wrote:\n{shown}')
+            raise InputError(f'the node {_end(code)}; {self.last_words}')
 
     @property
     def output(self) -> str:
         """What it has written."""
         return self._log.read_text(encoding='utf-8', errors='replace')
+
+    @property
+    def last_words(self) -> str:
+        """The end of that, to be put behind an error."""
+        lines = self.output.splitlines()[-LOG_LINES:]
+        return 'it wrote:\n' + ('\n'.join(f'    {line}' for line in lines) or '    (nothing)')
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
 
     def cpu_seconds(self) -> float | None:
         """CPU time that all its threads have taken; None where the system does not tell."""
@@ -68,6 +77,15 @@ class RosProcess:
         # Behind the command, which may hold anything: user and system time are fields 14 and 15.
         fields = text.rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    def memory_bytes(self) -> int | None:
+        """Memory of the machine that it holds now; None where the system does not tell."""
+        try:
+            text = Path(f'/proc/{self._process.pid}/statm').read_text(encoding='ascii')
+        except OSError:
+            return None
+        fields = text.split()  # all 0 of a process that has ended; the second is resident pages
+        return int(fields[1]) * os.sysconf('SC_PAGE_SIZE') or None
 
     def __enter__(self) -> RosProcess:
         return self
@@ -84,3 +102,7 @@ class RosProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _end(code: int) -> str:
+    return f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'

@@ -44,8 +44,8 @@ def print_ros_result(result: dict, console: Console) -> None:
                 console.print(f'{name:>5}: {_rate(run[name])}', markup=False)
     console.print(
         '\nMilliseconds of frames sent one by one. Camera to node: publishing, DDS, and making a '
-        'message of it; node to camera: that of the mask. echo: a node that only copies, with '
-        'messages of the same sizes. Rates: the highest at which no frame was dropped.'
+        'message of it; node to camera: DDS. echo: a node that only copies, with messages of the '
+        'same sizes. Rates: the highest at which no frame was dropped.'
     )
 
 

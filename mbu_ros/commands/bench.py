@@ -7,6 +7,9 @@ first use of torch.compile at a size takes minutes; --baseline graph does withou
 
 With --ros, time the node instead, on a GPU or a CPU: from an image published in one process to its
 mask in another, stage by stage, beside a node that only copies. Writes ros.json.
+
+With --ros --cameras N --rate HZ, send it the images of so many cameras at once: what is sustained,
+dropped, and how fairly. Writes load.json.
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ from pathlib import Path
 from rich.console import Console
 
 from mbu_ros.bench.benchmark import Settings, run_benchmark
+from mbu_ros.bench.load_report import print_load
 from mbu_ros.bench.orin import ORIN
 from mbu_ros.bench.plot import plot
 from mbu_ros.bench.report import print_result
 from mbu_ros.bench.ros_benchmark import RosSettings, run_ros_benchmark
+from mbu_ros.bench.ros_load import LoadSettings, run_ros_load
 from mbu_ros.bench.ros_report import print_ros_result
 from mbu_ros.commands.arguments import count, size
 from mbu_ros.data.sample import IGNORE
@@ -37,6 +42,7 @@ from mbu_ros.model.structure import layer_shapes
 BASELINES = {'both': ('graph', 'compile'), 'graph': ('graph',), 'compile': ('compile',), 'none': ()}
 SIZES, BATCHES = ((512, 512), (1024, 2048)), (1, 4)
 ROS_SIZES, ROS_MODEL = ((480, 640), (1080, 1920), (1024, 2048)), 'synthetic'
+LOAD_SIZE, LOAD_RATE, MOST_CAMERAS, HIGHEST_RATE = (720, 1280), 30.0, 64, 1000.0
 WIDTH, DEPTH, CLASSES = 64, 4, 11
 
 
@@ -116,6 +122,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='with --ros: frames whose latency counts (default: 100)',
     )
+    parser.add_argument(
+        '--cameras',
+        type=count,
+        metavar='N',
+        help='with --ros: so many at once, at a fixed rate, with images of --size (1280x720)',
+    )
+    parser.add_argument(
+        '--rate', type=_rate, metavar='HZ', help='with --cameras: of each of them (default: 30)'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -129,6 +144,10 @@ def run(args: argparse.Namespace) -> int:
     def say(what: str) -> None:
         console.print(f'{time.monotonic() - begin:6.1f} s  {what}', markup=False)
 
+    if args.rate and not args.cameras or args.cameras and not args.ros:
+        raise InputError('--rate needs --cameras, and --cameras needs --ros')
+    if args.cameras:
+        return _run_load(args, console, say)
     if args.ros:
         return _run_ros(args, settings, console, say)
     path = args.out / 'bench.json'
@@ -176,6 +195,28 @@ def _run_ros(
     say('done')
     print_ros_result(result, console)
     print(path)
+    return 0
+
+
+def _run_load(args: argparse.Namespace, console: Console, say: Callable[[str], None]) -> int:
+    if any((args.batch, args.instruction, args.width, args.depth, args.classes, args.plan)):
+        raise InputError('with --cameras, only --model, --engine, --size and --seconds are of use')
+    if len(args.size or ()) > 1 or args.cameras > MOST_CAMERAS:
+        raise InputError(f'--cameras: {MOST_CAMERAS} at most, with one --size')
+    path = find_model(args.model or ROS_MODEL)
+    load_model(path)  # a bad one is said before the work
+    (size,) = args.size or [LOAD_SIZE]
+    result = run_ros_load(
+        LoadSettings(
+            args.cameras, args.rate or LOAD_RATE, size, str(path), args.engine, args.seconds
+        ),
+        say,
+    )
+    say('done')
+    written = args.out / 'load.json'
+    write_json(written, result)
+    print_load(result, console)
+    print(written)
     return 0
 
 
@@ -235,4 +276,14 @@ def _seconds(text: str) -> float:
         value = 0.0
     if not 0.1 <= value <= 600:
         raise argparse.ArgumentTypeError(f'{text!r} is not a number of seconds from 0.1 to 600')
+    return value
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= HIGHEST_RATE:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a rate up to {HIGHEST_RATE:.0f} Hz')
     return value

@@ -1,11 +1,18 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import sys
+import types
 
 import pytest
 
 from mbu_ros.bench.energy import MeterError
-from mbu_ros.bench.gpu import NvmlGpu, jetson_facts, open_meter, open_nvml
+from mbu_ros.bench.gpu import (
+    NvmlGpu,
+    jetson_busy_share,
+    jetson_facts,
+    open_meter,
+    open_nvml,
+)
 
 from .fakes import FakeNvmlError, fake_nvml
 
@@ -67,6 +74,23 @@ def test_what_a_gpu_does_not_tell():
     assert NvmlGpu(silent, 'gpu0').facts() is None
 
 
+def test_memory_of_one_process_and_of_all():
+    processes = [
+        types.SimpleNamespace(pid=7, usedGpuMemory=300),
+        types.SimpleNamespace(pid=8, usedGpuMemory=None),  # not told
+    ]
+    nvml = fake_nvml(
+        nvmlDeviceGetMemoryInfo=lambda handle: types.SimpleNamespace(used=500),
+        nvmlDeviceGetComputeRunningProcesses=lambda handle: processes,
+    )
+    gpu = NvmlGpu(nvml, 'gpu0')
+    assert [gpu.memory_of(pid) for pid in (7, 8, 9)] == [300, None, None]
+    assert gpu.memory_used() == 500
+    silent = {'nvmlDeviceGetMemoryInfo': fail, 'nvmlDeviceGetComputeRunningProcesses': fail}
+    gpu = NvmlGpu(fake_nvml(**silent), 'gpu0')
+    assert gpu.memory_of(7) is None and gpu.memory_used() is None
+
+
 @pytest.mark.parametrize(
     ('text', 'clock'),
     [
@@ -83,3 +107,14 @@ def test_other_boards(tmp_path):
     (tmp_path / 'model').write_text('Raspberry Pi')
     assert jetson_facts(tmp_path / 'model') is None
     assert jetson_facts(tmp_path / 'none') is None
+
+
+@pytest.mark.parametrize('name', ['17000000.gpu', '17000000.ga10b'])
+def test_how_busy_the_gpu_of_a_jetson_is(tmp_path, name):
+    device = tmp_path / name / 'device'
+    device.mkdir(parents=True)
+    assert jetson_busy_share(tmp_path) is None
+    (device / 'load').write_text('437\n')
+    assert jetson_busy_share(tmp_path) == 0.437
+    (device / 'load').write_text('')
+    assert jetson_busy_share(tmp_path) is None

@@ -11,8 +11,9 @@ import time
 import pytest
 from rich.console import Console
 
-from mbu_ros.bench import ros_benchmark
+from mbu_ros.bench import ros_benchmark, ros_partner
 from mbu_ros.bench.ros_benchmark import highest_rate, stages
+from mbu_ros.bench.ros_exchange import Exchange
 from mbu_ros.bench.ros_process import RosProcess
 from mbu_ros.bench.ros_report import print_ros_result
 from mbu_ros.cli import main
@@ -21,21 +22,20 @@ from mbu_ros.model.file import save_model
 from mbu_ros.model.random import random_model
 
 
-class Exchange:
-    """As of ros_camera_node, which needs ROS."""
-
-    def __init__(self, latencies, times=None, lost=0, seconds=1.0):
-        self.latencies, self.times = latencies, times or {}
-        self.lost, self.seconds = lost, seconds
-        self.sent = range(len(latencies) + lost)
+def exchange(milliseconds, times=None, lost=0, seconds=1.0):
+    """Frames sent evenly over `seconds`, answered after so long, and some that were not."""
+    count = len(milliseconds) + lost
+    sent = {index: index * seconds / max(1, count - 1) for index in range(count)}
+    masks = {index: sent[index] + late / 1e3 for index, late in enumerate(milliseconds)}
+    return Exchange(sent, masks, times or {})
 
 
 def test_stages_add_up_to_the_time_end_to_end():
     times = {'received': 5.0, 'wait': 1.0, 'engine': 10.0, 'publish': 2.0, 'total': 13.5}
     echo = {'received': 5.0, 'total': 1.0}
-    found = stages(Exchange({1: 20.0, 2: 9.0, 3: 7.0}, {1: times, 2: echo}))
-    assert found['end to end'] == [20.0, 9.0]  # of the third nothing else is known
-    assert found['back'] == [1.5, 3.0] and found['beyond engine'] == [3.5]
+    found = stages(exchange([20.0, 9.0, 7.0], {0: times, 1: echo}))
+    assert found['end to end'] == pytest.approx([20.0, 9.0])  # of the third nothing else is known
+    assert found['back'] == pytest.approx([1.5, 3.0]) and found['beyond engine'] == [3.5]
     assert found['received'] == [5.0, 5.0]
 
 
@@ -51,7 +51,7 @@ class Machine:
         frames = max(2, round(rate * seconds))
         self.used += frames * 0.004
         lost = 1 if rate > self.node_hz else 0
-        return Exchange(dict.fromkeys(range(frames - lost), 8.0), None, lost, (frames - 1) / rate)
+        return {'': exchange([8.0] * (frames - lost), lost=lost, seconds=(frames - 1) / rate)}
 
     def cpu_seconds(self):
         return self.used
@@ -63,8 +63,8 @@ class Machine:
 @pytest.mark.parametrize('node_hz', [3.0, 24.0, 25.0, 29.0, 70.0])
 def test_the_highest_rate_is_closed_in_on(node_hz):
     machine = Machine(node_hz)
-    found = highest_rate(machine, machine, 2.0, Exchange({1: 40.0}))  # about 25 Hz
-    assert node_hz / 1.09 < found['hz'] <= node_hz
+    found = highest_rate(machine, machine, 2.0, exchange([40.0]))  # about 25 Hz
+    assert node_hz / 1.09 < found['hz'] <= node_hz * (1 + 1e-9)
     assert not found['limited_by_camera']
     assert found['cpu_ms'] == pytest.approx(4.0)
     assert found['cpu_percent'] == pytest.approx(0.4 * found['hz'], rel=0.01)
@@ -74,13 +74,13 @@ def test_the_highest_rate_is_closed_in_on(node_hz):
 
 def test_a_camera_that_is_too_slow_ends_the_search():
     machine = Machine(1e6, camera_hz=50.0)
-    found = highest_rate(machine, machine, 2.0, Exchange({1: 40.0}))
+    found = highest_rate(machine, machine, 2.0, exchange([40.0]))
     assert found['hz'] == pytest.approx(50) and found['limited_by_camera']
 
 
 def test_no_rate_without_drops():
     machine = Machine(0.0)
-    found = highest_rate(machine, machine, 2.0, Exchange({}))
+    found = highest_rate(machine, machine, 2.0, Exchange())
     assert found['hz'] is None and len(found['tries']) == ros_benchmark.MOST_TRIES
     times = {name: {'p50': 1.0, 'p95': 2.0, 'p99': None} for name in ('total', 'end to end')}
     node = {'latency_ms': times, 'frames': 3, 'lost': 3, 'rate': found}
@@ -106,7 +106,7 @@ def test_a_process_that_ends_is_told_with_its_last_words(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='/proc is needed')
-def test_cpu_time_of_a_process(tmp_path, monkeypatch):
+def test_cpu_time_and_memory_of_a_process(tmp_path, monkeypatch):
     (tmp_path / 'busy.py').write_text('while True: pass')
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
     with RosProcess('busy', '/ns', {}, tmp_path / 'log') as process:
@@ -114,8 +114,10 @@ def test_cpu_time_of_a_process(tmp_path, monkeypatch):
         while process.cpu_seconds() < 0.1:
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        assert 1e6 < process.memory_bytes() < 1e9
         process.check()
     assert process._process.poll() is not None
+    assert process.cpu_seconds() is None and process.memory_bytes() is None
 
 
 def test_options_that_do_not_go_together(tmp_path, capsys):
@@ -129,7 +131,7 @@ def test_options_that_do_not_go_together(tmp_path, capsys):
 
 
 def test_without_ros(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(ros_benchmark.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(ros_partner.importlib.util, 'find_spec', lambda name: None)
     assert main(['bench', '--ros', '--out', str(tmp_path)]) == 2
     assert 'rclpy is not installed' in capsys.readouterr().err
 
