@@ -11,7 +11,10 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
-LOG_PERIOD_SECONDS = 5.0
+from mbu_ros.node.ros_logging import SELDOM
+
+MOST_PIXELS = 2**32 - 1
+"""Sizes are 32-bit numbers in messages."""
 RECENT = 8
 """Calibrations kept: a frame may have to wait for its turn while newer ones come."""
 
@@ -50,7 +53,7 @@ class CameraInfoRelay:
             except Exception as error:
                 self._node.get_logger().error(
                     f'No calibration from {self._source}: {error}',
-                    throttle_duration_sec=LOG_PERIOD_SECONDS,
+                    **SELDOM,
                 )
         elif not wanted and self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
@@ -73,7 +76,7 @@ class CameraInfoRelay:
             self._node.get_logger().warning(
                 f'{self._source} is of {newest.width}x{newest.height}, the images beside it are '
                 f'of {image[1]}x{image[0]}: it is not passed on',
-                throttle_duration_sec=LOG_PERIOD_SECONDS,
+                **SELDOM,
             )
 
     def destroy(self) -> None:
@@ -111,6 +114,11 @@ def scaled(
     Pixel coordinates are scaled as image_proc does it: distortion and rectification stay.
     """
     vertical, horizontal = result[0] / image[0], result[1] / image[1]
+
+    def pixels(value: int, factor: float) -> int:
+        # A part of the image that lies beyond every image would not fit its field.
+        return min(round(value * factor), MOST_PIXELS)
+
     k, p = [float(value) for value in info.k], [float(value) for value in info.p]
     for index in range(3):
         k[index] *= horizontal
@@ -120,8 +128,8 @@ def scaled(
         p[4 + index] *= vertical
     return CameraInfo(
         header=header,
-        height=round(info.height * vertical),
-        width=round(info.width * horizontal),
+        height=pixels(info.height, vertical),
+        width=pixels(info.width, horizontal),
         distortion_model=info.distortion_model,
         d=info.d,
         k=k,
@@ -130,10 +138,10 @@ def scaled(
         binning_x=info.binning_x,
         binning_y=info.binning_y,
         roi=RegionOfInterest(
-            x_offset=round(info.roi.x_offset * horizontal),
-            y_offset=round(info.roi.y_offset * vertical),
-            height=round(info.roi.height * vertical),
-            width=round(info.roi.width * horizontal),
+            x_offset=pixels(info.roi.x_offset, horizontal),
+            y_offset=pixels(info.roi.y_offset, vertical),
+            height=pixels(info.roi.height, vertical),
+            width=pixels(info.roi.width, horizontal),
             do_rectify=info.roi.do_rectify,
         ),
     )

@@ -19,14 +19,12 @@ from mbu_ros.node.newest import Frame, Newest, NewestThread
 from mbu_ros.node.outputs import OF_THE_ENGINE, Outputs
 from mbu_ros.node.parameters import CameraSettings, Live
 from mbu_ros.node.rate import RateLimit
+from mbu_ros.node.ros_logging import SELDOM
 from mbu_ros.node.scheduler import Scheduler
 from mbu_ros.node.statistics import FrameStatistics
 from mbu_ros.node.subscription import ImageSubscription
 from mbu_ros.node.tasks import FrameTask, fit, frame_size, raw_frame
 from mbu_ros.node.timing import age_milliseconds
-
-LOG_PERIOD_SECONDS = 5.0
-"""Frames that are dropped are logged no more often than this."""
 
 
 class Camera:
@@ -218,6 +216,4 @@ class Camera:
     def _drop(self, reason: str, error: Exception) -> None:
         self.statistics.count_dropped(reason)
         text = str(error) if isinstance(error, InputError) else f'{type(error).__name__}: {error}'
-        self._log.warning(
-            f'Dropped a frame of {self.topic}: {text}', throttle_duration_sec=LOG_PERIOD_SECONDS
-        )
+        self._log.warning(f'Dropped a frame of {self.topic}: {text}', **SELDOM)

@@ -177,10 +177,12 @@ def engine_status(name: str, report: NodeReport) -> DiagnosticStatus:
     device = engine.device if engine else ''
     if engine is not None and engine.failure:
         return _status(f'{name}: engine', Level.ERROR, engine.failure, device, values)
-    text = report.text
+    level, text = report.level, report.text
+    if engine is not None and engine.instead and level == Level.OK:
+        level, text = Level.WARN, f'{engine.name} on {engine.device}; {engine.instead}'
     if not text and engine is not None:
         text = f'{engine.name} on {engine.device} ({engine.reason})'
-    return _status(f'{name}: engine', report.level, text, device, values)
+    return _status(f'{name}: engine', level, text, device, values)
 
 
 def _status(

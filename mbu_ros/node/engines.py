@@ -39,15 +39,18 @@ class ModelFile:
     model: Model
 
 
-def read_model(name: str) -> ModelFile:
+def read_model(name: str, sha256: str = '') -> ModelFile:
     """Find and read a model.
+
+    Args:
+        sha256: digest that its file must have; '' where it may have any.
 
     Raises:
         InputError: there is none, or its file cannot be used.
     """
     path = find_model(name)
     version = _version(path)
-    return ModelFile(name, path, version, load_model(path))
+    return ModelFile(name, path, version, load_model(path, sha256))
 
 
 def is_unchanged(file: ModelFile, name: str) -> bool:
@@ -60,7 +63,12 @@ def is_unchanged(file: ModelFile, name: str) -> bool:
 
 
 def make_worker(
-    engine: str, model: Model, log: Any, cameras: int = 1, batches: Sequence[Batch] = ()
+    engine: str,
+    model: Model,
+    log: Any,
+    cameras: int = 1,
+    batches: Sequence[Batch] = (),
+    kind: str = '',
 ) -> EngineThread:
     """Make an engine in a thread of its own, warm: its first frame takes no longer than others.
 
@@ -69,6 +77,7 @@ def make_worker(
         cameras: how many frames may come at once.
         batches: what the frames are known to look like.
         log: with methods info and error, for a line of text each.
+        kind: see `LastingEngine`.
 
     Raises:
         EngineUnavailable: this machine cannot run it.
@@ -78,7 +87,7 @@ def make_worker(
     def create() -> tuple[Engine, str]:
         return _warm_engine(engine, model, cameras)
 
-    return EngineThread(lambda: LastingEngine(create, log, batches))
+    return EngineThread(lambda: LastingEngine(create, log, batches, kind=kind))
 
 
 def _warm_engine(name: str, model: Model, cameras: int) -> tuple[Engine, str]:

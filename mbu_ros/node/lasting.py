@@ -23,6 +23,8 @@ from mbu_ros.node.formats import Batch, Formats, blank
 
 RETRY_SECONDS = 1.0
 """From one attempt to make an engine again to the next."""
+RETURN_SECONDS = 30.0
+"""From one attempt to get back from a substitute to the next; each may hold frames up a while."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class EngineState:
         reason: one sentence on why it is this engine.
         memory: what it held when it was last measured; None on a CPU, and before.
         failure: why the last frame was not segmented; None where the engine works.
+        instead: why it is not of the kind that was made at first; '' where it is.
     """
 
     name: str
@@ -46,6 +49,7 @@ class EngineState:
     reason: str
     memory: Memory | None = None
     failure: str | None = None
+    instead: str = ''
 
 
 class LastingEngine:
@@ -54,15 +58,18 @@ class LastingEngine:
     A failure costs the frame, and the next one is tried with the same engine: it may have been the
     frame, or memory that was short for a moment. After a second failure in a row the engine is
     closed, and from the next frame on made again as the first was, at most once in `RETRY_SECONDS`;
-    so 'auto' may find another kind of engine. A bad frame (InputError) is no failure.
+    so 'auto' may find another kind of engine. That substitutes for the first kind until, tried once
+    in `RETURN_SECONDS`, one of the first kind works again. A bad frame (InputError) is no failure.
 
     Args:
         create: makes an engine; returns it, and why it is this one.
         log: with methods info and error, for a line of text each.
         batches: what batches are to be expected: the first engine is prepared for them.
         clock: monotonic, in seconds.
+        kind: name of the kind of engine that it should be; '' for that of the first.
 
     Attributes:
+        kind: the same, known.
         formats: what batches were segmented.
         state: an `EngineState`; always replaced whole, so that any thread may read it.
 
@@ -76,12 +83,14 @@ class LastingEngine:
         log: Any,
         batches: Iterable[Batch] = (),
         clock: Callable[[], float] = time.monotonic,
+        kind: str = '',
     ) -> None:
+        self.kind = kind
         self._create = create
         self._log = log
         self._clock = clock
         self._engine: Engine | None = None
-        self._next_attempt = 0.0
+        self._next_attempt = self._next_return = 0.0
         self.formats = Formats()
         self._make()
         try:
@@ -106,6 +115,8 @@ class LastingEngine:
         """
         if self._engine is None:
             self._make_again()
+        elif self.state.instead and self._clock() >= self._next_return:
+            self._return()
         try:
             results = self._engine.segment(frames, confidence=confidence)
         except InputError:
@@ -141,8 +152,12 @@ class LastingEngine:
             self._log.error(f'The {engine.name} engine could not be freed: {text}')
 
     def _make(self, failure: str | None = None) -> None:
-        self._engine, reason = self._create()
-        engine = self._engine
+        self._take(*self._create(), failure)
+
+    def _take(self, engine: Engine, reason: str, failure: str | None = None) -> None:
+        self._engine = engine
+        self.kind = self.kind or engine.name
+        instead = '' if engine.name == self.kind else f'it stands in for {self.kind}: {reason}'
         self.state = EngineState(
             engine.name,
             engine.device,
@@ -151,8 +166,23 @@ class LastingEngine:
             engine.max_batch,
             reason,
             failure=failure,
+            instead=instead,
         )
         self._log.info(f'Engine: {engine.name} on {engine.device} ({reason})')
+
+    def _return(self) -> None:
+        """Go back to an engine of the first kind, if one can be made by now."""
+        try:
+            engine, reason = self._create()
+        except Exception:  # the substitute goes on
+            return
+        finally:
+            self._next_return = self._clock() + RETURN_SECONDS
+        if engine.name == self.kind:
+            self.close()
+            self._take(engine, reason)
+        else:
+            engine.close()
 
     def _make_again(self) -> None:
         if self._clock() < self._next_attempt:
@@ -166,6 +196,7 @@ class LastingEngine:
             raise EngineError(failure) from error
         finally:
             self._next_attempt = self._clock() + RETRY_SECONDS
+            self._next_return = self._clock() + RETURN_SECONDS
 
     def _fail(self, error: Exception) -> None:
         again = self.state.failure is not None

@@ -19,10 +19,10 @@ from mbu_ros.imaging.overlay import Colors, colorize, overlay
 from mbu_ros.imaging.resize import resize_frame
 from mbu_ros.node.newest import Frame, NewestThread
 from mbu_ros.node.result_image import ResultImage
+from mbu_ros.node.ros_logging import SELDOM
 
 PICTURES = ('color', 'overlay', 'overlay/compressed')
 """Topics of pictures, below a camera's `segmentation/`."""
-LOG_PERIOD_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Pictures:
         except Exception as error:
             self._log.warning(
                 f'A picture could not be published: {type(error).__name__}: {error}',
-                throttle_duration_sec=LOG_PERIOD_SECONDS,
+                **SELDOM,
             )
 
     def _draw(self, scene: Scene) -> None:

@@ -45,8 +45,9 @@ class Pipeline:
     ) -> None:
         self._log = node.get_logger()
         self._settings = settings
+        self._live = live
         self.complaint = ''
-        self.file = self._offered = read_model(settings.model)
+        self.file = self._offered = read_model(settings.model, settings.model_sha256)
         self._worker: EngineThread | None = None
         self._worker = self._make(self.file)
         self._change = ModelChange(self._make, wake)
@@ -131,7 +132,10 @@ class Pipeline:
         try:
             # Reading it again would cost the executor's time, in which no frames are received.
             offered = self._offered
-            target = offered if is_unchanged(offered, model) else read_model(model)
+            if is_unchanged(offered, model):
+                target = offered
+            else:
+                target = read_model(model, self._live.model_sha256)
         except Exception as error:
             self._complain(model, describe_failure(error))
             return
@@ -168,10 +172,13 @@ class Pipeline:
         self._log.error(f'{self.complaint}; {self.file.name} goes on')
 
     def _make(self, file: ModelFile) -> EngineThread:
-        settings = self._settings
-        batches = self._worker.engine.formats.list() if self._worker else ()
+        settings, log = self._settings, self._log
+        cameras = len(settings.cameras)
+        if self._worker is None:
+            return make_worker(settings.engine, file.model, log, cameras)
+        old = self._worker.engine
         return make_worker(
-            settings.engine, file.model, self._log, len(settings.cameras), batches
+            settings.engine, file.model, log, cameras, old.formats.list(), old.kind
         )
 
     def _attach(self, worker: EngineThread) -> None:

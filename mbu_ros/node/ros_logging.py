@@ -1,11 +1,23 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the package says through Python's logging, in the node's log."""
+"""The node's log: what may be repeated with every frame, and what comes by Python's logging."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
+
+from rclpy.clock import Clock, ClockType
+
+SELDOM: dict[str, Any] = {
+    'throttle_duration_sec': 5.0,
+    'throttle_time_source_type': Clock(clock_type=ClockType.STEADY_TIME),
+}
+"""Keyword arguments for a line of log that may come with every frame: once in so many seconds.
+
+By a steady clock: with rclpy's own choice, the system's, a clock that jumps back silences the log
+for as long as it jumped.
+"""
 
 
 class RosHandler(logging.Handler):

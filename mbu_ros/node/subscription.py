@@ -20,6 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from mbu_ros.node.memory import keep_freed_memory
 from mbu_ros.node.parameters import CameraSettings
+from mbu_ros.node.ros_logging import SELDOM
 from mbu_ros.node.surroundings import explain, find_problem, fitting_publishers
 
 try:
@@ -34,8 +35,6 @@ WATCH_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 """How long something may be wrong with the publishers before that is said: one that starts again is
 away for a moment, or there twice."""
-LOG_PERIOD_SECONDS = 5.0
-"""Losses are logged no more often than this."""
 
 Policies = tuple[ReliabilityPolicy, DurabilityPolicy]
 
@@ -169,5 +168,5 @@ class ImageSubscription:
         self._node.get_logger().warning(
             f'{event.total_count} images of {self._topic} were lost on the way to this node; if '
             f'that goes on, {advice}',
-            throttle_duration_sec=LOG_PERIOD_SECONDS,
+            **SELDOM,
         )

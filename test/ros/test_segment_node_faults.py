@@ -12,7 +12,7 @@ from mbu_ros.engine.base import EngineError, EngineUnavailable, RawFrame
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import save_model
 from mbu_ros.node.formats import Formats
-from mbu_ros.node.lasting import RETRY_SECONDS, LastingEngine
+from mbu_ros.node.lasting import RETRY_SECONDS, RETURN_SECONDS, LastingEngine
 
 from .workshop import FRAME, MODEL, Workshop, make_node, spinning
 
@@ -94,6 +94,50 @@ def test_a_new_engine_may_be_of_another_kind():
     assert works(engine)
     assert (engine.state.name, engine.state.reason) == ('reference', 'reference was there')
     assert 'Engine: reference on reference device (reference was there)' in shop.lines
+    assert engine.state.instead == 'it stands in for cuda: reference was there'
+
+
+def test_a_substitute_gives_way_to_the_first_kind_once_that_works_again():
+    shop = Workshop('cuda', 'reference', 'reference', 'cuda')
+    engine = lasting(shop)
+    shop.faults = [EngineError('lost')] * 2
+    fails(engine, EngineError)
+    fails(engine, EngineError)
+    assert works(engine) and works(engine) and len(shop.made) == 2, 'not tried at each frame'
+    shop.now += RETURN_SECONDS
+    assert works(engine) and engine.state.name == 'reference'
+    assert [one.name for one in shop.made] == ['cuda', 'reference', 'reference']
+    assert shop.closed == [shop.made[0], shop.made[2]], 'the second substitute was not needed'
+    shop.refusals = [MemoryError('full')]
+    shop.now += RETURN_SECONDS
+    assert works(engine) and engine.state.name == 'reference', 'an attempt costs no frame'
+    shop.now += RETURN_SECONDS
+    assert works(engine) and engine.state.name == 'cuda' and engine.state.instead == ''
+    engine.close()
+    assert sorted(map(id, shop.closed)) == sorted(map(id, shop.made))
+
+
+def test_a_substitute_may_be_followed_by_one_of_another_model():
+    shop = Workshop('reference', 'reference', 'cuda')
+    engine = LastingEngine(shop.create, shop, clock=lambda: shop.now, kind='cuda')
+    assert engine.state.instead == 'it stands in for cuda: reference was there'
+    assert works(engine) and engine.state.name == 'reference'
+    shop.now += RETURN_SECONDS
+    assert works(engine) and engine.state.name == 'cuda' and engine.state.instead == ''
+
+
+def test_a_substitute_that_fails_is_made_again_at_once():
+    shop = Workshop('cuda', 'reference')
+    engine = lasting(shop)
+    shop.faults = [EngineError('lost')] * 2
+    fails(engine, EngineError)
+    fails(engine, EngineError)
+    assert works(engine)
+    shop.faults = [EngineError('lost')] * 2
+    shop.now += RETRY_SECONDS
+    fails(engine, EngineError)
+    fails(engine, EngineError)
+    assert works(engine) and len(shop.made) == 3
 
 
 def test_attempts_are_not_made_too_often(shop):
