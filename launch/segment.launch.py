@@ -64,6 +64,12 @@ def generate_launch_description() -> LaunchDescription:
                 '"segmentation/mask:=/mask /diagnostics:=diagnostics"',
             ),
             DeclareLaunchArgument(
+                'enclave',
+                default_value='',
+                description='Security enclave of the node (SROS 2), such as /segment; used where '
+                'ROS_SECURITY_ENABLE is true. Empty: the root enclave',
+            ),
+            DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
@@ -80,7 +86,7 @@ def generate_launch_description() -> LaunchDescription:
                 'respawn',
                 default_value='false',
                 choices=BOOLEANS,
-                description='Whether to start the node again, after 2 s, whenever it ends',
+                description='Whether to start the node again, after 0.5 s, whenever it ends',
             ),
             DeclareLaunchArgument(
                 'rviz',
@@ -118,6 +124,7 @@ def _start_node(context: LaunchContext) -> list[Node]:
         overrides['cameras'] = cameras
     if argument('autostart'):
         overrides['autostart'] = argument('autostart') == 'true'
+    enclave = ['--enclave', argument('enclave')] if argument('enclave') else []
     return [
         Node(
             package='mbu_ros',
@@ -130,9 +137,9 @@ def _start_node(context: LaunchContext) -> list[Node]:
             + _image_remappings(
                 cameras, argument('image_topic'), _split(argument('image_topics'))
             ),
-            ros_arguments=['--log-level', argument('log_level')],
+            ros_arguments=['--log-level', argument('log_level'), *enclave],
             respawn=argument('respawn') == 'true',
-            respawn_delay=2.0,
+            respawn_delay=0.5,
             output='screen',
         )
     ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from mbu_ros.model.catalog import find_model
 from mbu_ros.model.deployed import Model
+from mbu_ros.model.digest import sha256_of
 from mbu_ros.model.file import load_model
 from mbu_ros.model.structure import padded_size
 from mbu_ros.model.summary import LayerCost, layer_costs
@@ -31,13 +33,13 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(path)
     costs = layer_costs(model)
     if args.json:
-        print(json.dumps(_as_json(model, costs, path.stat().st_size), indent=2))
+        print(json.dumps(_as_json(model, costs, path), indent=2))
     else:
-        _print(model, costs, str(path), path.stat().st_size)
+        _print(model, costs, path)
     return 0
 
 
-def _as_json(model: Model, costs: list[LayerCost], file_size: int) -> dict:
+def _as_json(model: Model, costs: list[LayerCost], path: Path) -> dict:
     return {
         'name': model.name,
         'classes': list(model.classes.names),
@@ -46,7 +48,8 @@ def _as_json(model: Model, costs: list[LayerCost], file_size: int) -> dict:
         'width': model.width,
         'depth': model.depth,
         'mean': list(model.mean),
-        'file_bytes': file_size,
+        'file_bytes': path.stat().st_size,
+        'file_sha256': sha256_of(path),
         'operations': sum(cost.operations for cost in costs),
         'layers': [
             {
@@ -65,12 +68,12 @@ def _as_json(model: Model, costs: list[LayerCost], file_size: int) -> dict:
     }
 
 
-def _print(model: Model, costs: list[LayerCost], path: str, file_size: int) -> None:
+def _print(model: Model, costs: list[LayerCost], path: Path) -> None:
     console = Console(highlight=False)
     height, width = model.input_size
     padded = padded_size(height, width, model.depth)
     note = '' if padded == model.input_size else f', padded to {padded[1]}x{padded[0]}'
-    console.print(f'[bold]{escape(model.name)}[/bold]  {escape(path)}', soft_wrap=True)
+    console.print(f'[bold]{escape(model.name)}[/bold]  {escape(str(path))}', soft_wrap=True)
     console.print(
         f'U-Net of width {model.width}, depth {model.depth}; input {width}x{height}{note}'
     )
@@ -101,7 +104,9 @@ def _print(model: Model, costs: list[LayerCost], path: str, file_size: int) -> N
         'total', '', '', '', '', f'{total / 1e9:.3f}', f'{sum(c.size for c in costs) / 1024:.1f}'
     )
     console.print(table)
-    console.print(f'file: {file_size:,} bytes; operations count two per multiply-add and plane')
+    size = path.stat().st_size
+    console.print(f'file: {size:,} bytes; operations count two per multiply-add and plane')
+    console.print(f'SHA-256: {sha256_of(path)}', soft_wrap=True)
     for key, value in model.training.items():
         if isinstance(value, dict):
             value = ', '.join(f'{name} {item}' for name, item in value.items())

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -20,6 +21,7 @@ from safetensors.numpy import save_file
 from mbu_ros.data.sample import IGNORE, ClassMap
 from mbu_ros.errors import InputError
 from mbu_ros.model.deployed import BinaryLayer, FirstLayer, Head, Model
+from mbu_ros.model.digest import verified
 from mbu_ros.model.packing import pack_sources, source_words
 from mbu_ros.model.structure import FIRST, HEAD, TAPS, UP, LayerShape, layer_shapes
 from mbu_ros.replacing import replacing
@@ -30,6 +32,8 @@ FORMAT_VERSION = 1
 MAX_WIDTH, MAX_DEPTH, MAX_SIDE = 512, 6, 16384
 MAX_BIAS = 1 << 30  # so that a logit never leaves int32
 REMEDY = 'export it again with `mbu export`'
+
+Metadata = dict[str, Any]
 
 
 def save_model(model: Model, path: Path | str) -> None:
@@ -42,11 +46,11 @@ def save_model(model: Model, path: Path | str) -> None:
     tensors, metadata = _tensors(model), _metadata(model)
     _check_metadata(path, metadata)
     _check_tensors(path, metadata, tensors)
-    header = {
-        'format': FORMAT,
-        'format_version': str(FORMAT_VERSION),
-        'model': json.dumps(metadata, allow_nan=False),
-    }
+    try:
+        text = json.dumps(metadata, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'{path}: metadata: "training" cannot be JSON: {error}') from error
+    header = {'format': FORMAT, 'format_version': str(FORMAT_VERSION), 'model': text}
     with replacing(path) as temporary:
         try:
             save_file(tensors, temporary, header)
@@ -54,18 +58,21 @@ def save_model(model: Model, path: Path | str) -> None:
             raise OSError(str(error)) from error
 
 
-def load_model(path: Path | str) -> Model:
+def load_model(path: Path | str, sha256: str = '') -> Model:
     """Read a model file.
 
+    Args:
+        sha256: digest that the file must have, 64 hexadecimal digits; '' where it may have any.
+
     Raises:
-        InputError: the file is missing, truncated, no model file, of another version, or its
-            parts do not fit together.
+        InputError: the file is missing, truncated, no model file, of another version or digest, or
+            its parts do not fit together.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f'{path}: no such model file')
     try:
-        with safe_open(path, framework='numpy') as file:
+        with verified(path, sha256) as content, safe_open(content, framework='numpy') as file:
             metadata = _read_metadata(path, file.metadata())
             expected = _expected(metadata)
             # Shapes are compared before data is read, so that a hostile header costs no memory.
@@ -81,7 +88,7 @@ def load_model(path: Path | str) -> Model:
     return _assemble(metadata, tensors)
 
 
-def _read_metadata(path: Path, header: dict[str, str] | None) -> dict:
+def _read_metadata(path: Path, header: dict[str, str] | None) -> Metadata:
     if not header or header.get('format') != FORMAT:
         raise InputError(f'{path}: a safetensors file, but not of {FORMAT}; {REMEDY}')
     version = header.get('format_version')
@@ -91,7 +98,7 @@ def _read_metadata(path: Path, header: dict[str, str] | None) -> dict:
             f'{REMEDY} of this release'
         )
     try:
-        metadata = json.loads(header.get('model', ''))
+        metadata: Metadata = json.loads(header.get('model', ''))
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path}: its metadata is not valid JSON; {REMEDY}') from error
     _check_metadata(path, metadata)
@@ -137,6 +144,7 @@ def _check_metadata(path: Path, metadata: object) -> None:
         )
     require(
         isinstance(colors, list)
+        and isinstance(names, list)
         and len(colors) == len(names)
         and all(
             isinstance(color, list) and len(color) == 3 and all(_is_int(v, 0, 255) for v in color)
@@ -160,11 +168,11 @@ def _check_metadata(path: Path, metadata: object) -> None:
     require(isinstance(metadata.get('training'), dict), '"training" must be an object')
 
 
-def _shapes(metadata: dict) -> tuple[LayerShape, ...]:
+def _shapes(metadata: Metadata) -> tuple[LayerShape, ...]:
     return layer_shapes(metadata['width'], metadata['depth'], len(metadata['classes']))
 
 
-def _expected(metadata: dict) -> dict[str, tuple[tuple[int, ...], type]]:
+def _expected(metadata: Metadata) -> dict[str, tuple[tuple[int, ...], type]]:
     """Shape and dtype of every tensor that a model of this metadata has."""
     expected: dict[str, tuple[tuple[int, ...], type]] = {}
     for shape in _shapes(metadata):
@@ -202,7 +210,7 @@ def _check_shape(
         )
 
 
-def _check_tensors(path: Path, metadata: dict, tensors: dict[str, np.ndarray]) -> None:
+def _check_tensors(path: Path, metadata: Metadata, tensors: dict[str, np.ndarray]) -> None:
     expected = _expected(metadata)
     missing = sorted(set(expected) - set(tensors))
     if missing:
@@ -232,7 +240,7 @@ def _check_tensors(path: Path, metadata: dict, tensors: dict[str, np.ndarray]) -
         raise InputError(f'{path}: a head bias is beyond {MAX_BIAS}; {REMEDY}')
 
 
-def _metadata(model: Model) -> dict:
+def _metadata(model: Model) -> Metadata:
     return {
         'name': model.name,
         'classes': list(model.classes.names),
@@ -262,7 +270,7 @@ def _tensors(model: Model) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
-def _assemble(metadata: dict, tensors: dict[str, np.ndarray]) -> Model:
+def _assemble(metadata: Metadata, tensors: dict[str, np.ndarray]) -> Model:
     return Model(
         name=metadata['name'],
         classes=ClassMap(

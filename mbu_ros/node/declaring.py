@@ -21,13 +21,14 @@ EMPTY_ARRAYS = {str: Parameter.Type.STRING_ARRAY, int: Parameter.Type.INTEGER_AR
 
 def declare(
     node: Node,
-    check_model: Callable[[str], object] = str,
+    check_model: Callable[[str, str], object] = lambda model, sha256: None,
     is_unconfigured: Callable[[], bool] = lambda: True,
 ) -> Checks:
     """Declare all parameters, those of the cameras too.
 
     Args:
-        check_model: raises InputError where a model that is to be changed to cannot be used.
+        check_model: raises InputError where a model that is to be changed to cannot be used; given
+            its name, and the digest that its file must have.
         is_unconfigured: whether parameters may be changed that hold while the node is configured.
 
     Returns:

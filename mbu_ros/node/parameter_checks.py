@@ -7,12 +7,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mbu_ros.errors import InputError
+from mbu_ros.model.digest import DIGEST
 from mbu_ros.node.parameter_table import CONFIGURE, NODE, PARAMETERS, Entry
 
 CAMERA = re.compile('[a-z][a-z0-9_]*')
@@ -24,7 +26,7 @@ class Checks:
     def __init__(
         self,
         node: Node,
-        check_model: Callable[[str], object],
+        check_model: Callable[[str, str], object],
         is_unconfigured: Callable[[], bool],
     ) -> None:
         self._node = node
@@ -53,6 +55,7 @@ class Checks:
             if not self._own:
                 for parameter in parameters:
                     self._check(parameter)
+                self._check_change_of_model({p.name: p.value for p in parameters})
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -88,8 +91,18 @@ class Checks:
                     )
         if name == 'cameras':
             _check_cameras(value)
-        elif name == 'model' and changes:
-            self._check_model(value)
+        elif name == 'model_sha256' and value and not DIGEST.fullmatch(value):
+            raise InputError(
+                f'{name}: {value!r} is no SHA-256: 64 hexadecimal digits, as sha256sum prints '
+                "them, or '' for any file"
+            )
+
+    def _check_change_of_model(self, values: dict[str, Any]) -> None:
+        """Judge a model with the digest set together with it, or else the one that holds."""
+        if 'model' in values and self._node.has_parameter('model_sha256'):
+            given = values.get('model_sha256')
+            sha256 = self._node.get_parameter('model_sha256').value if given is None else given
+            self._check_model(values['model'], sha256)
 
 
 def _check_cameras(names: list[str]) -> None:

@@ -79,6 +79,13 @@ PARAMETERS = (
         LIVE,
     ),
     Entry(
+        'model_sha256',
+        '',
+        "SHA-256 that the model's file must have whenever it is read, 64 hexadecimal digits; a "
+        "file of another is refused; '': any file",
+        LIVE,
+    ),
+    Entry(
         'engine',
         'auto',
         'What runs the model; auto: CUDA where it can, else the CPU',

@@ -39,6 +39,7 @@ class Settings:
     model: str
     engine: str
     cameras: tuple[CameraSettings, ...]
+    model_sha256: str = ''
     retry_seconds: float = 0.0
     confidence_encoding: str = 'mono8'
 
@@ -62,6 +63,11 @@ class Live:
     def confidence_threshold(self) -> float:
         """Below it a pixel becomes 255; 0 to 1, 0: off."""
         return self._node.get_parameter('confidence_threshold').value
+
+    @property
+    def model_sha256(self) -> str:
+        """Digest that a model's file must have when it is read; '' where it may have any."""
+        return self._node.get_parameter('model_sha256').value
 
     def max_rate(self, camera: str) -> float:
         """Frames a second at most of the camera of this name ('' without one), 0: no limit."""

@@ -166,13 +166,13 @@ class SegmentNode(ManagedNode):
         self._failure = reason
         self.get_logger().error(reason[0].upper() + reason[1:])
 
-    def _ask_for_model(self, name: str) -> None:
+    def _ask_for_model(self, name: str, sha256: str) -> None:
         """Called when the parameter is about to be changed.
 
         Raises:
             InputError: there is no such model, or its file cannot be used.
         """
-        file = read_model(name)
+        file = read_model(name, sha256)
         if self._pipeline is not None:
             self._pipeline.offer(file)
             self._model_asked.trigger()  # once the parameter has its new value

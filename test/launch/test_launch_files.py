@@ -24,6 +24,7 @@ SEGMENT_ARGUMENTS = {
     'params_file',
     'namespace',
     'remappings',
+    'enclave',
     'log_level',
     'autostart',
     'respawn',
@@ -85,6 +86,14 @@ def test_bad_arguments_start_nothing(given, words):
     code, output = launch('segment.launch.py', *given)
     assert code == 1 and words in output
     assert 'process started' not in output
+
+
+def test_the_node_starts_in_its_enclave(monkeypatch, tmp_path):
+    monkeypatch.setenv('ROS_SECURITY_ENABLE', 'true')
+    monkeypatch.setenv('ROS_SECURITY_STRATEGY', 'Enforce')
+    monkeypatch.setenv('ROS_SECURITY_KEYSTORE', str(tmp_path))  # an empty one: it starts no further
+    _, output = launch('segment.launch.py', 'enclave:=/robot/segment')
+    assert f"'{tmp_path}/enclaves/robot/segment' does not exist" in output
 
 
 @pytest.mark.parametrize('viewer', ['rviz', 'foxglove'])

@@ -27,7 +27,7 @@ TYPES = {
 def parse(kind, text):
     """A default as the table has it."""
     if kind == 'string':
-        return text
+        return text.strip("'")
     return ast.literal_eval(text.capitalize() if kind == 'bool' else text)
 
 

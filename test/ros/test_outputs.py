@@ -360,6 +360,9 @@ def test_scaling_a_calibration():
     roi = result.roi
     assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (2, 4, 12, 32)
     assert scaled(info, info.header, (16, 24), (16, 24)) == info
+    info.roi.x_offset = info.roi.width = 2**32 - 1  # nothing a message could hold if enlarged
+    roi = scaled(info, info.header, (16, 24), (32, 48)).roi
+    assert (roi.x_offset, roi.width) == (2**32 - 1, 2**32 - 1)
 
 
 def test_matching_takes_stamp_then_age_and_knows_binning():

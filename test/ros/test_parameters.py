@@ -127,10 +127,13 @@ def test_a_camera_has_its_own_or_those_of_the_node(make_node):
         ('class_names', ['soil'], 'class_names cannot be set: it follows the model'),
         ('class_colors', [1, 2, 3], 'class_colors cannot be set'),
         ('model', 'weeds', 'no model weeds'),
+        ('model_sha256', 'ab' * 31, 'is no SHA-256: 64 hexadecimal digits'),
+        ('model_sha256', 'xy' * 32, 'is no SHA-256: 64 hexadecimal digits'),
+        ('model_sha256', 'ab' * 32 + '\n', 'is no SHA-256: 64 hexadecimal digits'),
     ],
 )
 def test_bad_values_are_refused_with_the_reason(make_node, name, value, words):
-    def check_model(asked):
+    def check_model(asked, sha256):
         raise InputError(f'no model {asked}')
 
     node = make_node('cameras:=[front]')
@@ -139,6 +142,21 @@ def test_bad_values_are_refused_with_the_reason(make_node, name, value, words):
     result = change(node, name, value)
     assert not result.successful and words in result.reason
     assert node.get_parameter(name).value == before
+
+
+def test_a_model_is_judged_by_the_digest_that_will_hold(make_node):
+    asked = []
+    node = make_node()
+    declare(node, lambda *model: asked.append(model))
+    one, two = 'a' * 64, 'B' * 64
+    assert change(node, 'model', 'first').successful
+    assert change(node, 'model_sha256', one).successful
+    assert change(node, 'model', 'second').successful
+    together = [Parameter('model', value='third'), Parameter('model_sha256', value=two)]
+    assert node.set_parameters_atomically(together).successful
+    assert change(node, 'model_sha256', '').successful
+    assert asked == [('first', ''), ('second', one), ('third', two)]
+    assert Live(node).model_sha256 == ''
 
 
 def test_refused_together_with_others_nothing_changes(make_node):
@@ -166,7 +184,7 @@ def test_some_hold_while_the_node_is_configured(make_node):
 
 
 def test_the_node_itself_may_set_what_follows_the_model(make_node):
-    def check_model(asked):
+    def check_model(asked, sha256):
         raise InputError('not called for the node itself')
 
     node = make_node()
@@ -196,6 +214,7 @@ def test_the_node_itself_may_set_what_follows_the_model(make_node):
         ('max_rate:=5', "expecting type 'DOUBLE'"),
         ('retry_seconds:=-1.0', 'retry_seconds out of range'),
         ('mask_size:=huge', 'mask_size must be one of camera, network'),
+        ('model_sha256:=abc', "model_sha256: 'abc' is no SHA-256"),
     ],
 )
 def test_bad_starts(make_node, parameter, words):
