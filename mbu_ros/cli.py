@@ -21,10 +21,11 @@ from mbu_ros.errors import InputError
 COMMANDS = {
     'demo': 'run the whole path on this machine: bag, player, node and evaluator',
     'segment': 'write masks and overlays of single images',
-    'evaluate': 'measure a model on a bag or a data tree',
+    'evaluate': 'measure a model on bags, a data tree or scenes; compare two reports',
     'bag': 'make a rosbag2 of a data tree, images, a video or generated scenes',
     'info': 'show what a model file holds',
     'bench': 'time the CUDA engine beside FP16 U-Nets on this GPU',
+    'soak': 'run the node at full rate for hours and watch what it takes of the machine',
     'kernels': 'compile the CUDA kernels ahead of time (needs nvcc)',
     'train': 'train a model (needs PyTorch)',
     'mask': 'study which layers of a trained network deserve a second bit plane (needs PyTorch)',

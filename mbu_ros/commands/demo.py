@@ -21,8 +21,10 @@ from mbu_ros.commands.bag import write_bag
 from mbu_ros.data.sources import Source, folder_source, scene_source, video_source
 from mbu_ros.engine.select import ENGINES
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.live.run import LOG_FOLDER, LiveRun, LiveRunError, check_run, run_live
-from mbu_ros.evaluation.report.report import print_report
+from mbu_ros.evaluation.live.live_run import LiveRun
+from mbu_ros.evaluation.live.processes import LiveRunError
+from mbu_ros.evaluation.live.run import LOG_FOLDER, check_run, run_live
+from mbu_ros.evaluation.report.screen import print_report
 
 SCENES = 60
 MARKER = '.made_by_mbu_demo'
@@ -58,8 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a shipped model or a file (default: %(default)s)',
     )
     parser.add_argument('--engine', choices=ENGINES, default='auto')
-    parser.add_argument('--image-topic', metavar='TOPIC', help='images of --bag')
-    parser.add_argument('--label-topic', metavar='TOPIC', help='labels of --bag')
+    parser.add_argument(
+        '--image-topic',
+        action='append',
+        metavar='TOPIC',
+        help='images of --bag; again for each further camera (default: all cameras)',
+    )
+    parser.add_argument(
+        '--label-topic', action='append', metavar='TOPIC', help='labels of each of these cameras'
+    )
     parser.add_argument(
         '--mode',
         choices=MODES,
@@ -93,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
         engine=args.engine,
         mode=args.mode or ('acknowledged' if args.images else 'recorded'),
         rate_hz=args.rate,
-        image_topic=args.image_topic,
-        label_topic=args.label_topic,
+        image_topics=args.image_topic or (),
+        label_topics=args.label_topic or (),
         source=source,
     )
     try:

@@ -23,7 +23,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mbu_ros.engine.base import STAGES, Frame, RawFrame, Segmentation, check_frame
+from mbu_ros.engine.base import (
+    STAGES,
+    EngineUnavailable,
+    Frame,
+    RawFrame,
+    Segmentation,
+    check_frame,
+)
 from mbu_ros.imaging.messages import to_rgb
 from mbu_ros.imaging.resize import resize_frame, resize_mask
 from mbu_ros.model.deployed import Model
@@ -31,6 +38,10 @@ from mbu_ros.model.structure import FIRST, UP, padded_size
 
 BLOCK_VALUES = 1 << 19
 """Values of one block of unrolled windows: 2 MB of float32, which stays in a CPU's cache."""
+
+PIXEL_BYTES = 20
+"""Bytes that a frame takes at its peak, per pixel of the network and channel of its first level:
+five tensors of float32, measured."""
 
 
 def _matrix(weights: np.ndarray) -> np.ndarray:
@@ -44,7 +55,12 @@ class ReferenceEngine:
     Making one sets the process's BLAS to one thread, and leaves it there: a setting of the whole
     process cannot be taken back while another engine may need it.
 
+    Args:
+        model: what to run.
+        threads: how many to share the rows out to; None: one per core.
+
     Raises:
+        EngineUnavailable: this machine has too little memory for the model.
         InputError: a frame given to `segment` is not uint8 [H, W, 3], is empty, or is a RawFrame
             whose bytes do not fit it.
     """
@@ -53,10 +69,11 @@ class ReferenceEngine:
     architecture = platform.machine()
     max_batch = 1
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, threads: int | None = None) -> None:
+        _check_memory(model)
         self.model = model
-        self._threads = _usable_cores()
-        self.device = f'CPU, {self._threads} cores'
+        self._threads = threads or usable_cores()
+        self.device = f'CPU, {self._threads} core{"s" if self._threads > 1 else ""}'
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix='rows')
         threadpool_limits(limits=1, user_api='blas')
         self._first = _matrix(model.first.weight)
@@ -127,7 +144,8 @@ class ReferenceEngine:
             border = np.pad(bits, ((1, 1), (1, 1), (0, 0)))
             bits = self._conv3x3(border, matrix, layer.threshold)
         sums = bits[:height, :width].reshape(-1, bits.shape[-1]) @ self._head
-        return (sums.astype(np.int32) + model.head.bias).reshape(height, width, -1)
+        logits: np.ndarray = sums.astype(np.int32) + model.head.bias
+        return logits.reshape(height, width, -1)
 
     def _conv3x3(
         self, bordered: np.ndarray, matrix: np.ndarray, threshold: np.ndarray
@@ -170,7 +188,25 @@ class ReferenceEngine:
             pass
 
 
-def _usable_cores() -> int:
+def _check_memory(model: Model) -> None:
+    """Raise EngineUnavailable where the system would end the process for want of memory.
+
+    The sizes of a network stand in its file, and a few bytes of it may ask for any amount.
+    """
+    if not hasattr(os, 'sysconf'):
+        return
+    height, width = padded_size(*model.input_size, model.depth)
+    needed = PIXEL_BYTES * (model.width + 2) * height * width
+    total = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    if needed > total:
+        raise EngineUnavailable(
+            f'the model at {model.input_size[1]}x{model.input_size[0]} needs about '
+            f'{needed / 1e9:.1f} GB of memory on the CPU, this machine has {total / 1e9:.1f} GB; '
+            'take a smaller model'
+        )
+
+
+def usable_cores() -> int:
     """Cores that this process may use, which in a container can be fewer than there are."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
@@ -180,7 +216,8 @@ def _usable_cores() -> int:
 def _max_pool(bits: np.ndarray) -> np.ndarray:
     """2x2 max pooling, which is OR on bits: [H, W, C] to [H / 2, W / 2, C]."""
     rows = np.maximum(bits[0::2], bits[1::2])
-    return np.maximum(rows[:, 0::2], rows[:, 1::2])
+    pooled: np.ndarray = np.maximum(rows[:, 0::2], rows[:, 1::2])
+    return pooled
 
 
 def _float_threshold(threshold: np.ndarray) -> np.ndarray:
@@ -197,4 +234,5 @@ def _confidence(logits: np.ndarray, scale: float) -> np.ndarray:
     # In float64: the difference of two int32 may leave int32.
     exact = logits.astype(np.float64)
     relative = (exact - exact.max(axis=-1, keepdims=True)).astype(np.float32) * scale
-    return 1 / np.exp(relative).sum(axis=-1)
+    winning: np.ndarray = 1 / np.exp(relative).sum(axis=-1)
+    return winning

@@ -11,8 +11,13 @@ from mbu_ros.model.deployed import Model
 ENGINES = ('auto', 'reference', 'cuda')
 
 
-def create_engine(name: str, model: Model) -> tuple[Engine, str]:
+def create_engine(name: str, model: Model, threads: int | None = None) -> tuple[Engine, str]:
     """Make the engine called `name` for a model, in the thread that will use it.
+
+    Args:
+        name: one of `ENGINES`.
+        model: what to run.
+        threads: of an engine on the CPU; None: one per core.
 
     Returns:
         The engine, and one sentence on why it is this one.
@@ -21,7 +26,7 @@ def create_engine(name: str, model: Model) -> tuple[Engine, str]:
         EngineUnavailable: no such engine, or this machine cannot run it.
     """
     if name == 'reference':
-        return ReferenceEngine(model), 'the reference engine was asked for'
+        return ReferenceEngine(model, threads), 'the reference engine was asked for'
     if name == 'cuda':
         try:
             return _create_cuda(model), 'the CUDA engine was asked for'
@@ -32,7 +37,7 @@ def create_engine(name: str, model: Model) -> tuple[Engine, str]:
     try:
         return _create_cuda(model), 'a usable GPU was found'
     except EngineUnavailable as error:
-        return ReferenceEngine(model), f'no CUDA engine: {error}'
+        return ReferenceEngine(model, threads), f'no CUDA engine: {error}'
 
 
 def _create_cuda(model: Model) -> Engine:

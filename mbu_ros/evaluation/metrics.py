@@ -10,7 +10,9 @@ Policy where a figure could be undefined:
 - A labelled pixel whose prediction is no class (255, or out of range) is wrong: it is missing from
   its class's intersection, present in its union, and counts in the accuracy's total.
 - The IoU of a class that occurs neither in labels nor in predictions is NaN and left out of the
-  mean. The mean of no class, and the accuracy of no pixel, are NaN.
+  mean; so is its F1. The mean of no class, and the accuracy of no pixel, are NaN.
+- The precision of a class that is never predicted, and the recall of one that is in no label, are
+  NaN.
 """
 
 from __future__ import annotations
@@ -90,12 +92,27 @@ class ConfusionMatrix:
         """Share of labelled pixels that are right; NaN without any."""
         return pixel_accuracy(self.counts, self.unpredicted)
 
+    def frequency_weighted_iou(self) -> float:
+        """Mean IoU weighted with how many labelled pixels each class has; NaN without any."""
+        return frequency_weighted_iou(self.counts, self.unpredicted)
+
+    def precision(self) -> np.ndarray:
+        """Share of a class's predictions that are right, float64 [classes]."""
+        return class_precision(self.counts)
+
+    def recall(self) -> np.ndarray:
+        """Share of a class's labelled pixels that are found, float64 [classes]."""
+        return class_recall(self.counts, self.unpredicted)
+
+    def f1(self) -> np.ndarray:
+        """Harmonic mean of precision and recall, float64 [classes]."""
+        return class_f1(self.counts, self.unpredicted)
+
 
 def class_iou(counts: np.ndarray, unpredicted: np.ndarray) -> np.ndarray:
     """IoU per class, float64 [classes], of a matrix as in `ConfusionMatrix`."""
     intersection = np.diagonal(counts)
-    union = counts.sum(axis=1) + counts.sum(axis=0) + unpredicted - intersection
-    return np.divide(intersection, union, out=np.full(len(counts), np.nan), where=union > 0)
+    return _shares(intersection, _labelled_and_predicted(counts, unpredicted) - intersection)
 
 
 def mean_iou(iou: np.ndarray) -> float:
@@ -108,6 +125,41 @@ def pixel_accuracy(counts: np.ndarray, unpredicted: np.ndarray) -> float:
     """Share of pixels on the diagonal; NaN without any pixel."""
     total = counts.sum() + unpredicted.sum()
     return float(np.trace(counts) / total) if total else float('nan')
+
+
+def frequency_weighted_iou(counts: np.ndarray, unpredicted: np.ndarray) -> float:
+    """Mean of the IoUs, each weighted with the labelled pixels of its class; NaN without any."""
+    labelled = counts.sum(axis=1) + unpredicted
+    total = labelled.sum()
+    iou = np.nan_to_num(class_iou(counts, unpredicted))
+    return float(labelled @ iou / total) if total else float('nan')
+
+
+def class_precision(counts: np.ndarray) -> np.ndarray:
+    """Share of a class's predictions that are right, float64 [classes]; NaN where there is none."""
+    return _shares(np.diagonal(counts), counts.sum(axis=0))
+
+
+def class_recall(counts: np.ndarray, unpredicted: np.ndarray) -> np.ndarray:
+    """Share of a class's labelled pixels that are right, float64 [classes]; NaN without any."""
+    return _shares(np.diagonal(counts), counts.sum(axis=1) + unpredicted)
+
+
+def class_f1(counts: np.ndarray, unpredicted: np.ndarray) -> np.ndarray:
+    """F1 (Dice) per class, float64 [classes]; NaN where a class occurs nowhere."""
+    return _shares(2 * np.diagonal(counts), _labelled_and_predicted(counts, unpredicted))
+
+
+def _labelled_and_predicted(counts: np.ndarray, unpredicted: np.ndarray) -> np.ndarray:
+    """Pixels labelled as a class plus those predicted as it, int64 [classes]."""
+    both: np.ndarray = counts.sum(axis=1) + counts.sum(axis=0) + unpredicted
+    return both
+
+
+def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    shares = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
 
 
 def _size(pixels: np.ndarray) -> str:

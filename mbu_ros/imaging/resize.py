@@ -31,6 +31,9 @@ def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     column = (2 * np.arange(width) + 1) * columns // (2 * width)
     # Along one axis and then the other, the way that leaves less for the columns to do: whole rows
     # are copied at once, columns element by element.
+    resized: np.ndarray
     if height < rows:
-        return mask.take(row, axis=0).take(column, axis=1)
-    return mask.take(column, axis=1).take(row, axis=0)
+        resized = mask.take(row, axis=0).take(column, axis=1)
+    else:
+        resized = mask.take(column, axis=1).take(row, axis=0)
+    return resized

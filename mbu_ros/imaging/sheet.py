@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from mbu_ros.data.sample import ClassMap
-from mbu_ros.errors import InputError
 from mbu_ros.replacing import replacing
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -76,27 +75,27 @@ def write_animation(path: Path | str, frames: Sequence[np.ndarray], milliseconds
         milliseconds: how long each frame shows.
 
     Raises:
-        AnimationUnavailable: OpenCV is older than 4.11, or was built without this format.
+        AnimationUnavailable: OpenCV is older than 4.12, or was built without this format.
         InputError: the file cannot be written.
     """
     path = Path(path)
-    if not hasattr(cv2, 'imwriteanimation'):
+    if not hasattr(cv2, 'imencodeanimation'):
         raise AnimationUnavailable(
-            f'OpenCV {cv2.__version__} cannot write animated pictures; install 4.11 or newer'
+            f'OpenCV {cv2.__version__} cannot write animated pictures; install 4.12 or newer'
         )
     animation = cv2.Animation()
     animation.frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames]
     animation.durations = [milliseconds] * len(frames)
-    _make_folder(path)
+    quality = [cv2.IMWRITE_WEBP_QUALITY, 80]
     try:
-        written = cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, 80])
+        encoded = cv2.imencodeanimation(path.suffix, animation, quality)[1]
     except cv2.error as error:
         raise AnimationUnavailable(
             f'this OpenCV ({cv2.__version__}) cannot write animated {path.suffix} pictures: '
             f'{error.err}'
         ) from error
-    if not written:
-        raise InputError(f'{path}: cannot be written')
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded)
 
 
 def _paper(height: int, width: int) -> np.ndarray:
@@ -158,10 +157,3 @@ def write_image(path: Path, picture: np.ndarray) -> None:
     encoded = cv2.imencode(path.suffix, picture)[1]
     with replacing(path) as temporary:
         temporary.write_bytes(encoded)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'{path.parent}: cannot be made: {error.strerror}') from error

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from mbu_ros import __version__
+from mbu_ros.data.reading import MAX_JSON_BYTES, read_file
 from mbu_ros.data.sample import ClassMap
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.report.report import write_json
@@ -124,12 +125,12 @@ class Run:
         """Read `run.json` again, which another process may have changed."""
         path = self.folder / RUN_FILE
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
+            content = json.loads(read_file(path, MAX_JSON_BYTES).decode())
         except OSError as error:
             raise InputError(
                 f'{path}: cannot be read: {error.strerror}; give the folder (--out) of `mbu train`'
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f'{path}: damaged; train again into another folder') from error
         version = content.get('schema_version') if isinstance(content, dict) else None
         try:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from mbu_ros.engine.base import EngineUnavailable
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.errors import InputError
 from mbu_ros.imaging.resize import resize_frame, resize_mask
@@ -178,9 +179,23 @@ def test_engines_and_threads_do_not_disturb_each_other():
     assert set(blas) == {1}
 
 
+def test_the_number_of_threads_changes_nothing_but_the_device():
+    model = random_model(width=8, depth=2, seed=9)
+    image = np.random.default_rng(9).integers(0, 256, (70, 90, 3), np.uint8)
+    one, three = ReferenceEngine(model, threads=1), ReferenceEngine(model, threads=3)
+    assert (one.segment([image])[0].labels == three.segment([image])[0].labels).all()
+    assert (one.device, three.device) == ('CPU, 1 core', 'CPU, 3 cores')
+
+
 def test_a_closed_engine_refuses_and_may_be_closed_again():
     engine = ReferenceEngine(random_model())
     engine.close()
     engine.close()
     with pytest.raises(RuntimeError):
         engine.segment([np.zeros((64, 80, 3), np.uint8)])
+
+
+def test_a_model_that_no_memory_holds_is_refused():
+    # A file of some kilobytes may ask for it.
+    with pytest.raises(EngineUnavailable, match='16384x16384 needs about .* take a smaller model'):
+        ReferenceEngine(random_model(width=512, depth=1, input_size=(16384, 16384)))

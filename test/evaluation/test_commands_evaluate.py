@@ -1,251 +1,239 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`mbu evaluate` and `mbu segment` with the reference engine and a random model."""
+"""What `mbu evaluate` makes of trees and bags, with the reference engine and a random model."""
 
 import csv
 import json
 
 import cv2
-import numpy as np
 import pytest
 
-from mbu_ros.bags.writer import BagWriter
 from mbu_ros.cli import main
 from mbu_ros.data.files import read_image
-from mbu_ros.data.sample import Sample
-from mbu_ros.data.tree import DataTree
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.evaluation.metrics import ConfusionMatrix
-from mbu_ros.imaging.overlay import overlay
-from mbu_ros.model.file import save_model
-from mbu_ros.model.random import random_model
 
-HEIGHT, WIDTH, CLASSES = 48, 64, 3
-
-
-@pytest.fixture(scope='module')
-def model():
-    return random_model(width=8, depth=2, classes=CLASSES, input_size=(32, 48))
-
-
-@pytest.fixture(scope='module')
-def model_file(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp('model') / 'random.safetensors'
-    save_model(model, path)
-    return path
+IMAGE, LABEL = '/camera/image_raw', '/camera/label'
 
 
 @pytest.fixture
-def tree(tmp_path, model):
-    """A data tree of three frames whose labels are the model's masks, with some pixels changed."""
-    random = np.random.default_rng(3)
-    engine = ReferenceEngine(model)
-    root = tmp_path / 'data'
-    for kind in ('images', 'labels'):
-        (root / 'val' / kind).mkdir(parents=True)
-    for i in range(3):
-        coarse = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        image = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        label = engine.segment([image])[0].labels
-        label[:8, : 8 * i] = 0
-        label[-4:] = 255
-        cv2.imwrite(str(root / 'val' / 'images' / f'{i}.png'), image[:, :, ::-1])
-        cv2.imwrite(str(root / 'val' / 'labels' / f'{i}.png'), label)
-    classes = [f'class{c}' for c in range(CLASSES)]
-    colors = [[c, 0, 0] for c in range(CLASSES)]
-    content = {'name': 'random', 'classes': classes, 'colors': colors}
-    (root / 'dataset.json').write_text(json.dumps(content))
-    return root
+def tree(write_tree, tmp_path):
+    """A data tree of three frames."""
+    return write_tree(tmp_path / 'data', 3)
 
 
-def evaluate(model_file, *arguments):
-    return main([
-        'evaluate', '--model', str(model_file), '--engine', 'reference', *map(str, arguments)
-    ])
+@pytest.fixture
+def bag(write_bag, tmp_path):
+    """A bag of the same frames at 5 Hz."""
+    return write_bag(tmp_path / 'drive', 3, rate_hz=5.0)
 
 
-def test_evaluate_tree(tree, model, model_file, tmp_path, capsys):
+@pytest.fixture
+def evaluate(model_file):
+    """Runs `mbu evaluate` in this process, and returns its exit code."""
+
+    def run(*arguments):
+        command = ['evaluate', '--model', model_file, '--engine', 'reference', '--jobs', '1']
+        return main([str(argument) for argument in [*command, *arguments]])
+
+    return run
+
+
+@pytest.fixture
+def report(evaluate, tmp_path):
+    """The report of `mbu evaluate`."""
+
+    def run(*arguments, code=0):
+        path = tmp_path / 'of_this.json'
+        assert evaluate(*arguments, '--json', path) == code
+        return json.loads(path.read_text())
+
+    return run
+
+
+def test_a_tree(tree, model, model_file, evaluate, tmp_path, capsys):
     out, folder = tmp_path / 'out.json', tmp_path / 'report'
-    assert evaluate(model_file, '--data', tree, '--json', out, '--report', folder) == 0
-    expected = ConfusionMatrix(CLASSES)
+    assert evaluate('--data', tree, '--json', out, '--report', folder) == 0
+    expected = ConfusionMatrix(3)
     for i in range(3):
-        image = read_image(tree / 'val' / 'images' / f'{i}.png')
-        label = cv2.imread(str(tree / 'val' / 'labels' / f'{i}.png'), cv2.IMREAD_UNCHANGED)
+        image = read_image(tree / 'val' / 'images' / f'00{i}.png')
+        label = cv2.imread(str(tree / 'val' / 'labels' / f'00{i}.png'), cv2.IMREAD_UNCHANGED)
         expected.add(label, ReferenceEngine(model).segment([image])[0].labels)
     report = json.loads(out.read_text())
     assert report['confusion']['counts'] == expected.counts.tolist()
     assert report['miou'] == expected.miou() and 0 < report['miou'] < 1
-    assert report['frames'] == report['frames_in'] == report['labelled_frames'] == 3
+    assert report['frames_out'] == report['frames_in'] == report['labelled_frames'] == 3
     assert (report['engine'], report['model']) == ('reference', 'random')
     assert (report['mode'], report['source']) == ('offline', 'random (val)')
+    assert report['configuration']['model'] == str(model_file)
+    assert len(report['model_sha256']) == 64
     assert json.loads((folder / 'report.json').read_text()) == report
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {'report.json', 'frames.csv', 'report.html', 'overlays.png'}
+    assert '.parts' not in names  # of no use any more
     printed = capsys.readouterr().out
     assert 'Engine: reference' in printed and 'asked for' in printed
     assert 'class2' in printed and str(out) in printed and 'overlays.png' in printed
 
 
-def test_evaluate_limit(tree, model_file, tmp_path):
-    out = tmp_path / 'out.json'
-    assert evaluate(model_file, '--data', tree, '--limit', 2, '--json', out) == 0
-    assert json.loads(out.read_text())['frames'] == 2
+def test_limit(tree, report):
+    assert report('--data', tree, '--limit', 2)['frames_out'] == 2
 
 
-def write_bag(path, tree, labels=True):
-    data = DataTree(tree)
-    with BagWriter(path, classes=data.classes, rate_hz=5.0) as bag:
-        for sample in data.samples('val'):
-            bag.write(sample if labels else Sample(sample.name, sample.image))
-    return path
-
-
-def test_a_bag_gives_the_same_figures_as_the_tree_it_was_made_of(tree, model_file, tmp_path):
-    bag = write_bag(tmp_path / 'drive', tree)
-    files = tmp_path / 'tree.json', tmp_path / 'bag.json'
-    assert evaluate(model_file, '--data', tree, '--json', files[0]) == 0
-    topics = '--image-topic', '/camera/image_raw', '--label-topic', '/camera/label'
+def test_a_bag_gives_the_same_figures_as_the_tree_it_was_made_of(tree, bag, report, tmp_path):
+    of_tree = report('--data', tree)
+    topics = '--image-topic', IMAGE, '--label-topic', LABEL
     folder = tmp_path / 'report'
-    assert evaluate(model_file, '--bag', bag, *topics, '--json', files[1], '--report', folder) == 0
-    of_tree, of_bag = (json.loads(path.read_text()) for path in files)
+    of_bag = report('--bag', bag, *topics, '--report', folder)
     assert of_bag['source'] == 'drive'
-    for key in ('confusion', 'iou', 'miou', 'frames', 'frames_in', 'labelled_frames'):
+    for key in ('confusion', 'iou', 'miou', 'boundary_f1', 'frames_in', 'labelled_frames'):
         assert of_bag[key] == of_tree[key]
+    assert of_tree['stability'] == {'flicker': None, 'change': None}  # no film
+    assert 0 < of_bag['stability']['change'] < 1
     lines = list(csv.DictReader((folder / 'frames.csv').open()))
-    assert [float(line['stamp']) for line in lines] == pytest.approx([0.0, 0.2, 0.4])
+    assert [float(line['time_s']) for line in lines] == pytest.approx([0.0, 0.2, 0.4])
 
 
-def test_a_bag_without_labels_gives_everything_but_accuracy(tree, model_file, tmp_path, capsys):
-    bag = write_bag(tmp_path / 'drive', tree, labels=False)
-    out, folder = tmp_path / 'out.json', tmp_path / 'report'
-    assert evaluate(model_file, '--bag', bag, '--limit', 2, '--json', out, '--report', folder) == 0
-    report = json.loads(out.read_text())
-    assert (report['frames'], report['frames_dropped'], report['labelled_frames']) == (2, 0, 0)
-    assert report['miou'] is None and report['pixel_accuracy'] is None
-    assert report['latency_ms']['p50'] > 0 and report['stages_ms']['network']['p50'] > 0
+def test_a_bag_without_labels_gives_everything_but_accuracy(
+    write_bag, other_model_file, report, tmp_path, capsys
+):
+    bag = write_bag(tmp_path / 'unlabelled', 3, labels=False)
+    folder = tmp_path / 'report'
+    made = report('--bag', bag, '--limit', 2, '--report', folder, '--against', other_model_file)
+    assert (made['frames_out'], made['frames_dropped'], made['labelled_frames']) == (2, 0, 0)
+    assert made['miou'] is None and made['pixel_accuracy'] is None
+    assert made['latency_ms']['p50'] > 0 and made['stages_ms']['network']['p50'] > 0
+    assert 0 < made['agreement']['pixel_share'] < 1 and made['stability']['change'] > 0
     assert 'No labels' in capsys.readouterr().out
     assert (folder / 'overlays.png').is_file()
 
 
-def test_a_bag_of_other_classes(tree, model_file, tmp_path, capsys):
-    content = json.loads((tree / 'dataset.json').read_text())
-    content['classes'].append('void')
-    content['colors'].append([1, 1, 1])
-    (tree / 'dataset.json').write_text(json.dumps(content))
-    bag = write_bag(tmp_path / 'drive', tree)
-    error = refused(capsys, evaluate(model_file, '--bag', bag))
-    assert 'the data 4' in error and 'the model 3' in error
+def test_a_model_agrees_with_itself(bag, model_file, report):
+    agreement = report('--bag', bag, '--against', model_file)['agreement']
+    assert agreement['pixel_share'] == 1.0 and set(agreement['iou'].values()) == {1.0}
 
 
-def test_a_topic_that_the_bag_lacks(tree, model_file, tmp_path, capsys):
-    bag = write_bag(tmp_path / 'drive', tree)
-    error = refused(capsys, evaluate(model_file, '--bag', bag, '--image-topic', '/front'))
-    assert '/front' in error and '/camera/image_raw' in error
+def test_several_bags(write_bag, report, tmp_path):
+    for name in ('monday', 'tuesday'):
+        write_bag(tmp_path / 'bags' / name, 2)
+    made = report('--bag', tmp_path / 'bags')
+    assert made['frames_out'] == 4 and made['source'] == '2 bags: monday, tuesday'
+    assert set(made['sequences']) == {f'monday:{IMAGE}', f'tuesday:{IMAGE}'}
 
 
-def refused(capsys, code):
-    """The one line on standard error after a command that must have ended with 2."""
-    assert code == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith('mbu: ')
-    return lines[0]
+def test_labels_within_a_tolerance(bag, report):
+    made = report('--bag', bag, '--label-tolerance', '2.5')
+    assert made['labels'] == {
+        'matched': 3, 'unmatched': 0, 'unusable': 0, 'tolerance_ms': 2.5
+    }
 
 
-def test_unreadable_image(tree, model_file, capsys):
-    (tree / 'val' / 'images' / '1.png').write_bytes(b'\x89PNG no more')
-    assert '1.png' in refused(capsys, evaluate(model_file, '--data', tree))
+def test_without_boundaries(bag, report):
+    assert report('--bag', bag, '--boundary', 'none')['boundary_f1'] == {}
+    assert set(report('--bag', bag, '--boundary', '4', '2')['boundary_f1']) == {'2', '4'}
 
 
-def test_wrong_label_size(tree, model_file, capsys):
-    cv2.imwrite(str(tree / 'val' / 'labels' / '1.png'), np.zeros((HEIGHT, 2), np.uint8))
-    assert '2x48' in refused(capsys, evaluate(model_file, '--data', tree))
+def test_masks_and_a_bag_with_them(bag, model, evaluate, tmp_path):
+    from mbu_ros.bags.reader import BagReader
+    from mbu_ros.imaging.messages import to_label
+
+    masks, out = tmp_path / 'masks', tmp_path / 'out'
+    stale = masks / '__camera__image_raw' / '1000000000.400000000.png'
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b'of an earlier run')
+    assert evaluate(
+        '--bag', bag, '--limit', 2, '--save-masks', masks, '--write-bag', out
+    ) == 0
+    engine = ReferenceEngine(model)
+    from mbu_ros.bags.reader import decode
+
+    added = [
+        to_label(decode(message))
+        for message in BagReader(out, IMAGE).messages(['/camera/segmentation/mask'])
+    ]
+    samples = list(BagReader(bag).samples(2))
+    assert len(added) == 2
+    for sample, mask in zip(samples, added):
+        expected = engine.segment([sample.image])[0].labels
+        assert (mask == expected).all()
+        file = masks / '__camera__image_raw' / f'{sample.name}.png'
+        assert (cv2.imread(str(file), cv2.IMREAD_UNCHANGED) == expected).all()
 
 
-def test_empty_split(tree, model_file, capsys):
-    for path in (tree / 'val' / 'images').iterdir():
-        path.unlink()
-    assert 'no image' in refused(capsys, evaluate(model_file, '--data', tree))
+def test_several_bags_with_their_masks(write_bag, evaluate, tmp_path):
+    from mbu_ros.bags.reader import BagReader
+
+    for name in ('monday', 'tuesday'):
+        write_bag(tmp_path / 'bags' / name, 2)
+    damaged = tmp_path / 'bags' / 'damaged.mcap'
+    damaged.write_bytes(b'')
+    assert evaluate('--bag', tmp_path / 'bags', '--write-bag', tmp_path / 'out') == 0
+    damaged.unlink()
+    for name in ('monday', 'tuesday'):
+        topics = BagReader(tmp_path / 'out' / name).topics
+        assert topics['/camera/segmentation/mask'].messages == 2
 
 
-def test_split_that_is_not_there(tree, model_file, capsys):
-    error = refused(capsys, evaluate(model_file, '--data', tree, '--split', 'test'))
-    assert 'no such folder' in error
+def test_generated_scenes_are_films(report):
+    from mbu_ros.model.catalog import shipped_models
 
-
-def test_classes_that_differ(tree, model_file, capsys):
-    content = json.loads((tree / 'dataset.json').read_text())
-    content['classes'][0] = 'void'
-    (tree / 'dataset.json').write_text(json.dumps(content))
-    error = refused(capsys, evaluate(model_file, '--data', tree))
-    assert 'void, class1, class2' in error and 'class0, class1, class2' in error
-
-
-def test_missing_bag(model_file, tmp_path, capsys):
-    error = refused(capsys, evaluate(model_file, '--bag', tmp_path / 'none'))
-    assert 'none' in error
-
-
-def test_missing_model(tree, tmp_path, capsys):
-    assert 'none.st' in refused(capsys, evaluate(tmp_path / 'none.st', '--data', tree))
-
-
-def test_options_of_the_other_kind_of_source(tree, model_file, tmp_path, capsys):
-    error = refused(capsys, evaluate(model_file, '--data', tree, '--image-topic', '/x'))
-    assert '--bag' in error
-    error = refused(capsys, evaluate(model_file, '--bag', tmp_path, '--split', 'val'))
-    assert '--data' in error
+    if 'synthetic' not in shipped_models():
+        pytest.skip('the shipped models are not here')
+    made = report('--scenes', 2, '--model', 'synthetic', '--boundary', 'none')
+    assert made['frames_out'] == 2 and list(made['sequences']) == ['drive000001']
+    assert 0 < made['stability']['flicker'] < made['stability']['change'] < 1
 
 
 @pytest.mark.parametrize(
-    'arguments', [[], ['--data', 'a', '--bag', 'b'], ['--data', 'a', '--limit', '0']]
+    'limits, code',
+    [
+        (('--min-miou', '0.01', '--max-drop', '0'), 0),
+        (('--min-miou', '0.999'), 3),
+        (('--max-p95-ms', '0.0001'), 3),
+    ],
 )
-def test_wrong_usage(model_file, arguments):
-    with pytest.raises(SystemExit) as end:
-        evaluate(model_file, *arguments)
-    assert end.value.code == 2
+def test_limits_decide_the_exit_code(tree, report, limits, code):
+    made = report('--data', tree, *limits, code=code)
+    assert [entry['passed'] for entry in made['thresholds']].count(False) == (code == 3)
 
 
-def segment(model_file, *arguments):
-    return main([
-        'segment', '--model', str(model_file), '--engine', 'reference', *map(str, arguments)
-    ])
+def test_comparison_needs_no_model(tree, evaluate, tmp_path, capsys):
+    for name in ('a', 'b'):
+        assert evaluate('--data', tree, '--report', tmp_path / name) == 0
+    capsys.readouterr()
+    arguments = '--compare', tmp_path / 'a', tmp_path / 'b', '--report', tmp_path / 'both'
+    assert main(['evaluate', *map(str, arguments)]) == 0
+    assert (tmp_path / 'both' / 'compare.html').is_file()
+    assert 'class2' in capsys.readouterr().out
 
 
-def test_segment_writes_masks_and_overlays(tree, model, model_file, tmp_path, capsys):
-    images = [tree / 'val' / 'images' / f'{i}.png' for i in range(2)]
-    out = tmp_path / 'new' / 'out'
-    assert segment(model_file, *images, '-o', out, '--alpha', 0.3) == 0
-    for path in images:
-        image = read_image(path)
-        expected = ReferenceEngine(model).segment([image])[0].labels
-        mask = cv2.imread(str(out / f'{path.stem}_mask.png'), cv2.IMREAD_UNCHANGED)
-        assert mask.dtype == np.uint8 and (mask == expected).all()
-        picture = read_image(out / f'{path.stem}_overlay.png')
-        assert (picture == overlay(image, expected, model.classes.colors, 0.3)).all()
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith('Engine: reference')
-    assert [line.split(':')[0] for line in lines[1:]] == [str(path) for path in images]
+def test_the_peak_goes_into_the_report(bag, report, monkeypatch, capsys):
+    pytest.importorskip('rclpy')
+    from mbu_ros.commands import evaluate_peak
+
+    peak = {'peak_hz': 12.0, 'runs': [], 'tries': [], 'max_drop': 0.01}
+    asked = []
+
+    def find_peak(cameras, model, engine, *, say):
+        asked.append(([len(camera.messages) for camera in cameras], engine))
+        return peak
+
+    monkeypatch.setattr(evaluate_peak, 'find_peak', find_peak)
+    monkeypatch.setattr(evaluate_peak, 'print_peak', lambda peak, console: print('the peak'))
+    assert report('--bag', bag, '--find-peak')['peak']['peak_hz'] == 12.0
+    assert asked == [([3], 'reference')] and 'the peak' in capsys.readouterr().out
 
 
-def test_segment_goes_on_after_a_bad_image(tree, model_file, tmp_path, capsys):
-    good = tree / 'val' / 'images' / '0.png'
-    bad = tmp_path / 'bad.jpg'
-    bad.write_bytes(b'no image')
-    out = tmp_path / 'out'
-    assert segment(model_file, bad, tmp_path / 'missing.png', good, '-o', out) == 1
-    assert sorted(path.name for path in out.iterdir()) == ['0_mask.png', '0_overlay.png']
-    errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 2 and 'bad.jpg' in errors[0] and 'missing.png' in errors[1]
+def test_the_peak_alone(tree, evaluate, monkeypatch, capsys):
+    pytest.importorskip('rclpy')
+    from mbu_ros.commands import evaluate_peak
 
-
-def test_segment_refuses_names_that_collide(tree, model_file, tmp_path, capsys):
-    good = tree / 'val' / 'images' / '0.png'
-    twin = tmp_path / '0.jpg'
-    twin.write_bytes(b'')
-    error = refused(capsys, segment(model_file, good, twin, '-o', tmp_path / 'out'))
-    assert '0.png' in error and '0.jpg' in error
-    assert not (tmp_path / 'out').exists()
-
-
-@pytest.mark.parametrize('alpha', ['-0.1', '1.5', 'half'])
-def test_segment_alpha_out_of_range(model_file, tmp_path, alpha):
-    with pytest.raises(SystemExit):
-        segment(model_file, 'a.png', '-o', tmp_path, f'--alpha={alpha}')
+    sent = []
+    monkeypatch.setattr(
+        evaluate_peak, 'find_peak', lambda cameras, *_, **__: sent.append(cameras) or {}
+    )
+    monkeypatch.setattr(evaluate_peak, 'print_peak', lambda *_: None)
+    assert evaluate('--data', tree, '--find-peak', '--limit', 2) == 0
+    ((camera,),) = sent
+    assert len(camera.messages) == 2 and camera.source == 'random (val)'
+    assert 'Frames in' not in capsys.readouterr().out  # nothing was evaluated

@@ -1,37 +1,37 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Offline evaluation with an engine whose masks are known."""
+"""Evaluation of frames by an engine whose masks are known."""
 
-import io
-import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from mbu_ros.data.sample import IGNORE, ClassMap, Sample
 from mbu_ros.engine.base import Segmentation
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.evaluate import Evaluation, check_classes, evaluate
+from mbu_ros.evaluation.accumulator import Evaluation
+from mbu_ros.evaluation.classes import check_against, check_classes
+from mbu_ros.evaluation.evaluate import evaluate
 
 CLASSES = ClassMap(('dark', 'bright'), ((0, 0, 0), (255, 255, 255)))
 
 
 class ThresholdEngine:
-    """Calls a pixel bright where its red is 128 or more."""
+    """Calls a pixel bright where its red is above a limit."""
 
-    name = 'threshold'
-    device = 'this test'
     model = SimpleNamespace(name='threshold', classes=CLASSES)
 
-    def __init__(self):
+    def __init__(self, limit=127):
         self.calls = 0
+        self.limit = limit
 
     def segment(self, frames, *, confidence=False):
         self.calls += 1
         times = {'resize': 1.0, 'network': float(self.calls), 'mask': 0.5}
-        return [Segmentation((f[..., 0] >= 128).astype(np.uint8), None, times) for f in frames]
+        return [
+            Segmentation((f[..., 0] > self.limit).astype(np.uint8), None, times) for f in frames
+        ]
 
 
 def sample(name, values, label=None, time=None):
@@ -40,25 +40,20 @@ def sample(name, values, label=None, time=None):
     return Sample(name, image, None if label is None else np.array([label], np.uint8), time)
 
 
-def run(samples, **options):
-    engine = ThresholdEngine()
-    evaluation = evaluate(samples, engine, console=Console(file=io.StringIO()), **options)
-    report = evaluation.report(
-        mode='offline', source='s', model='m', engine='e', device='d', frames_in=3
-    )
-    return evaluation, report, engine
+def run(samples, engine=None, *, against=None, **options):
+    evaluation = Evaluation(CLASSES, against=against is not None)
+    evaluate(samples, engine or ThresholdEngine(), evaluation, against=against, **options)
+    return evaluation
 
 
 def test_figures_are_those_of_all_pixels_together():
-    evaluation, report, _ = run([
+    evaluation = run([
         sample('a', [0, 200, 200], [0, 1, 1], 0.0),
         sample('b', [0, 200, 200], [0, 0, IGNORE], 0.1),
     ])
-    assert report['confusion']['counts'] == [[2, 1], [0, 2]]
-    assert report['miou'] == pytest.approx(2 / 3)
-    assert report['iou'] == {'dark': pytest.approx(2 / 3), 'bright': pytest.approx(2 / 3)}
-    assert report['pixel_accuracy'] == 0.8
-    assert (report['frames'], report['labelled_frames'], report['frames_dropped']) == (2, 2, 1)
+    assert evaluation.confusion.counts.tolist() == [[2, 1], [0, 2]]
+    assert evaluation.confusion.miou() == pytest.approx(2 / 3)
+    assert evaluation.labelled_frames == 2
     assert [(r.name, r.time, r.pixel_accuracy, r.miou) for r in evaluation.records] == [
         ('a', 0.0, 1.0, 1.0),
         ('b', 0.1, 0.5, 0.25),
@@ -66,33 +61,42 @@ def test_figures_are_those_of_all_pixels_together():
 
 
 def test_the_warm_up_does_not_count():
-    evaluation, report, engine = run([sample('a', [0]), sample('b', [0])])
+    engine = ThresholdEngine()
+    evaluation = run([sample('a', [0]), sample('b', [0])], engine)
     assert engine.calls == 3
-    assert list(report['stages_ms']) == ['resize', 'network', 'mask']
-    assert report['stages_ms']['network']['p50'] == 2.5  # calls 2 and 3, not the first
+    assert evaluation.stages == {
+        'resize': [1.0, 1.0], 'network': [2.0, 3.0], 'mask': [0.5, 0.5]
+    }
     assert all(record.latency_ms > 0 for record in evaluation.records)
 
 
-def test_without_labels_everything_but_accuracy():
-    _, report, _ = run([sample('a', [0, 200])])
-    assert report['frames'] == 1 and report['labelled_frames'] == 0
-    assert report['miou'] is None and report['iou'] == {'dark': None, 'bright': None}
-    assert report['latency_ms']['p99'] > 0
+def test_an_engine_that_is_warm_runs_once_per_frame():
+    engine = ThresholdEngine()
+    run([sample('a', [0]), sample('b', [0])], engine, warm_up=False)
+    assert engine.calls == 2
 
 
 def test_frames_without_labels_among_others_are_not_counted_as_labelled():
-    _, report, _ = run([sample('a', [0, 200], [0, 1]), sample('b', [0, 200])])
-    assert report['frames'] == 2 and report['labelled_frames'] == 1
-    assert report['pixel_accuracy'] == 1.0
+    evaluation = run([sample('a', [0, 200], [0, 1]), sample('b', [0, 200])])
+    assert len(evaluation.records) == 2 and evaluation.labelled_frames == 1
+    assert evaluation.confusion.pixel_accuracy() == 1.0
 
 
-def test_stage_percentiles_measured_elsewhere_are_taken_over():
-    evaluation, _, _ = run([sample('a', [0])])
-    stages = {'wait': {'p50': 1.0, 'p95': 2.0, 'p99': 3.0}}
-    live = evaluation.report(
-        mode='live', source='s', model='m', engine='e', device='d', frames_in=1, stages_ms=stages
+def test_masks_of_another_model_are_compared():
+    evaluation = run([sample('a', [0, 100, 150, 200])], against=ThresholdEngine(180))
+    # Rows are the other model's masks.
+    assert evaluation.agreement.counts.tolist() == [[2, 1], [0, 1]]
+    assert evaluation.records[0].agreement == 0.75
+    assert len(evaluation.stages['network']) == 1  # times are those of the first model alone
+
+
+def test_each_mask_is_handed_out():
+    kept = []
+    run(
+        [sample('a', [0, 200]), sample('b', [200, 0])],
+        keep=lambda frame, mask: kept.append((frame.name, mask.tolist())),
     )
-    assert live['stages_ms'] == stages and live['mode'] == 'live'
+    assert kept == [('a', [[0, 1]]), ('b', [[1, 0]])]
 
 
 def test_samples_are_read_one_at_a_time():
@@ -110,13 +114,8 @@ def test_samples_are_read_one_at_a_time():
             seen.append(len(alive))
             return super().segment(frames)
 
-    evaluate(stream(), Watching(), console=Console(file=io.StringIO()))
+    run(stream(), Watching())
     assert seen == [1, *range(1, 201)]
-
-
-def test_no_frame_is_an_error():
-    with pytest.raises(InputError, match='no frame'):
-        run([])
 
 
 def test_a_label_of_another_size_names_its_frame():
@@ -142,11 +141,7 @@ def test_classes_must_agree():
         check_classes(ClassMap(('bright', 'dark'), CLASSES.colors), CLASSES)
 
 
-def test_report_folder_has_report_frames_and_pictures(tmp_path):
-    samples = [sample(f'{i}', [0, 200, 0, 200] * 8, [0, 1, 1, 1] * 8) for i in range(3)]
-    evaluation, report, _ = run(samples, pictures=True)
-    paths = evaluation.write_folder(tmp_path / 'new', report)
-    assert [path.name for path in paths][:3] == ['report.json', 'frames.csv', 'overlays.png']
-    assert all(path.stat().st_size for path in paths)
-    assert json.loads(paths[0].read_text()) == report
-    assert len(paths[1].read_text().splitlines()) == 4
+def test_two_models_must_have_the_same_classes():
+    check_against(CLASSES, ClassMap(CLASSES.names, ((9, 9, 9), (8, 8, 8))))
+    with pytest.raises(InputError, match=r'--model 2 \(dark, bright\), --against 1 \(a\)'):
+        check_against(CLASSES, ClassMap(('a',), ((0, 0, 0),)))

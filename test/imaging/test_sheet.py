@@ -75,7 +75,7 @@ def test_images_come_back_as_written(tmp_path):
     assert (cv2.imread(str(tmp_path / 'mask.png'), cv2.IMREAD_UNCHANGED) == picture[..., 0]).all()
 
 
-@pytest.mark.skipif(not hasattr(cv2, 'imwriteanimation'), reason='needs OpenCV 4.11')
+@pytest.mark.skipif(not hasattr(cv2, 'imencodeanimation'), reason='needs OpenCV 4.12')
 @pytest.mark.parametrize('suffix', ['png', 'webp'])
 def test_animation_keeps_its_frames_and_pace(tmp_path, suffix):
     frames = [flat((200, 30, 30)), flat((30, 200, 30)), flat((30, 30, 200))]
@@ -90,6 +90,6 @@ def test_animation_keeps_its_frames_and_pace(tmp_path, suffix):
 
 
 def test_animation_without_opencv_support_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.delattr(cv2, 'imwriteanimation', raising=False)
-    with pytest.raises(AnimationUnavailable, match='4.11'):
+    monkeypatch.delattr(cv2, 'imencodeanimation', raising=False)
+    with pytest.raises(AnimationUnavailable, match='4.12'):
         write_animation(tmp_path / 'a.png', [flat((1, 2, 3))], 100)

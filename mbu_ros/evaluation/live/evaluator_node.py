@@ -1,248 +1,211 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluates a running segment node: matches its masks to labels by stamp, measures, reports.
+"""Evaluates a running segment node: records its masks while a bag is played, then judges them.
 
-It ends by itself when the player is done and the last mask has come, or, with another player, when
-nothing arrives for a while. Exit code 0 with a report, 1 when no mask came.
+It lets the player begin when everybody listens, and ends by itself when the player is done and the
+last mask has come. Exit code 0 with a report; 3 where the report missed a threshold; 1 when no mask
+came, or node or player ended before their time.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import UInt32
 
-from mbu_ros.bags.format import (
-    IMAGE_TOPIC,
-    LABEL_TOPIC,
-    stamp_name,
-    stamp_nanoseconds,
-)
+from mbu_ros.bags.cameras import choose_cameras
+from mbu_ros.bags.format import stamp_nanoseconds
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.evaluate import Evaluation
-from mbu_ros.evaluation.live.live_evaluation import LiveEvaluation
+from mbu_ros.evaluation.live.cameras import LiveCamera, name_cameras
+from mbu_ros.evaluation.live.conclusion import Conclusion
+from mbu_ros.evaluation.live.end_watch import EndWatch
+from mbu_ros.evaluation.live.evaluator_settings import PARAMETERS
+from mbu_ros.evaluation.live.interrupting import interrupt_on_signals
+from mbu_ros.evaluation.live.node_parameters import ParameterQuery
 from mbu_ros.evaluation.live.node_state import NodeState
-from mbu_ros.evaluation.live.parameters import declare
+from mbu_ros.evaluation.live.parameters import declare, given
 from mbu_ros.evaluation.live.player_node import FINISHED_QOS, FINISHED_TOPIC
-from mbu_ros.evaluation.report.report import print_report, write_json
-from mbu_ros.imaging.messages import to_label, to_rgb
-from mbu_ros.imaging.sheet import write_image
-from mbu_ros.model.catalog import find_model
-from mbu_ros.model.file import load_model
+from mbu_ros.evaluation.live.recording import Recording, stamp_of
+from mbu_ros.evaluation.live.start_gate import StartGate
+from mbu_ros.evaluation.live.timing_values import read_timing
+from mbu_ros.evaluation.mask_files import MaskFiles
+from mbu_ros.imaging.messages import to_label
+from mbu_ros.node.memory import keep_freed_memory
 
-IN_FLIGHT = 1.0
-"""Seconds after the player's end after which no image is under way to the node any more."""
-BUSY_TIMEOUT = 120.0
-"""Seconds to wait for the mask of a frame that the node says it is still working on."""
-DIAGNOSTICS_WAIT = 2.5
-"""Seconds to wait for diagnostics that include the last frame; they come once a second."""
-
-RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
-
-PARAMETERS = {
-    'mask_topic': ('segmentation/mask', 'The masks to evaluate.'),
-    'label_topic': (LABEL_TOPIC, 'Labels (mono8) with the stamps of their images; empty: none.'),
-    'image_topic': (IMAGE_TOPIC, 'The camera, for the pictures of the report.'),
-    'model': ('synthetic', 'Shipped model or model file that the node runs; it names the classes.'),
-    'node': ('segment', 'Name of the segment node, with its namespace if it has one.'),
-    'source': ('', 'What is played, for the report; empty: the camera topic.'),
-    'report': ('', 'Folder for report.json, frames.csv and pictures; empty: none.'),
-    'json': ('', 'File for the report as JSON; empty: none.'),
-    'save_masks': ('', 'Folder for every mask as STAMP.png; empty: none.'),
-    'idle_timeout': (10.0, 'Seconds without any message after which it ends.'),
-}
-"""Default and description of each parameter."""
+RESULTS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+IMAGES = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Evaluator(Node):
     """The node; `run` does everything.
 
+    Args:
+        masks: folder for masks, where they are not to be saved in another.
+
     Raises:
-        InputError: the model cannot be loaded.
+        InputError: the bag, the model or a parameter is unusable.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, masks: Path) -> None:
         super().__init__('evaluator')
         settings = self._settings = declare(self, PARAMETERS)
-        self._model = load_model(find_model(settings.model))
-        pictures = bool(settings.report)
-        self._live = LiveEvaluation(
-            Evaluation(self._model.classes, pictures=pictures),
-            images=pictures,
-            labels=bool(settings.label_topic),
+        if not settings.bag:
+            raise InputError('which bag? Set the parameter bag to its path')
+        labels = settings.label_topics if any(settings.label_topics) else ()
+        found = choose_cameras(settings.bag, given(settings.image_topics), labels)
+        self._cameras = name_cameras(found, given(settings.cameras))
+        topics = [camera.image_topic for camera in self._cameras]
+        self._conclusion = Conclusion(
+            settings, topics, [camera.label_topic for camera in self._cameras]
         )
+        self._recording = Recording(topics, MaskFiles(settings.save_masks or masks))
         self._state = NodeState()
-        self._sent: int | None = None
-        self._finished_at = 0.0
-        self._last_arrival: float | None = None
-        self._listening = False
-        self._mask_topic = self.resolve_topic_name(settings.mask_topic)
-        self._finished = self.create_subscription(
-            UInt32, FINISHED_TOPIC, self._take_finished, FINISHED_QOS
+        self._gate = StartGate(self, self._cameras, self._listen_to_images, settings.resume)
+        self._watch = EndWatch(
+            self._recording,
+            self._state,
+            self._gate,
+            Path(settings.ends) if settings.ends else None,
+            start_timeout=settings.start_timeout,
+            idle_timeout=settings.idle_timeout,
         )
-        self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, RELIABLE)
+        self._finished = self.create_subscription(
+            UInt32,
+            FINISHED_TOPIC,
+            lambda message: self._watch.note_finish(message.data),
+            FINISHED_QOS,
+        )
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._take_diagnostics, RESULTS)
+        for camera in self._cameras:
+            self._listen_to_results(camera)
+        self._query = ParameterQuery(self, settings.node)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
     def run(self) -> int:
-        """Evaluate until the end, or until interrupted, and report; returns the exit code.
+        """Record until the end, or until interrupted, then judge; returns the exit code.
 
         Raises:
-            InputError: a file of the report cannot be written.
+            InputError: the bag became unreadable, or a file cannot be written.
         """
+        failure = self._record()
+        if failure:
+            self.get_logger().error(failure)
+        self._recording.finish()
+        if not self._recording.masks:
+            print(f'evaluator: {failure or self._explain_silence()}', file=sys.stderr)
+            return 1
+        code = self._conclusion.report(
+            self._recording,
+            self._state,
+            sent=self._watch.sent,
+            failure=failure,
+            node_parameters=self._query.values,
+        )
+        return 1 if failure else code
+
+    def _record(self) -> str:
+        """Why the run was over before its time; '' where it was not."""
         try:
-            while not self._done():
-                self._listen()
+            while not self._watch.done(bool(self.count_publishers(self._finished.topic_name))):
+                if not self._gate.open:
+                    self._gate.step()
+                self._query.look()
                 self._executor.spin_once(timeout_sec=0.1)
         except KeyboardInterrupt:
-            self.get_logger().info('interrupted: reporting what came so far')
-        return self._report()
+            return 'interrupted'
+        return self._watch.failure
 
-    def _listen(self) -> None:
-        # The player starts when the camera topic has its subscribers. Joining only when somebody
-        # publishes masks makes our subscription say that the whole path is there.
-        if self._listening or not self.count_publishers(self._mask_topic):
-            return
-        self._listening = True
-        settings = self._settings
-        if settings.label_topic:
-            self.create_subscription(Image, settings.label_topic, self._take_label, RELIABLE)
-        if settings.report or not settings.label_topic:
-            self.create_subscription(Image, settings.image_topic, self._take_image, RELIABLE)
-        # Last, because of what has come meanwhile the executor hands out older subscriptions first:
-        # the receipt of a frame is then noted before that of its mask.
-        self.create_subscription(Image, settings.mask_topic, self._take_mask, RELIABLE)
+    def _listen_to_results(self, camera: LiveCamera) -> None:
+        topic = camera.image_topic
 
-    def _take_image(self, message: Image) -> None:
-        now = self._arrived()
-        try:
-            self._live.add_image(stamp_nanoseconds(message), to_rgb(message), now)
-        except InputError as error:
-            self.get_logger().warning(f'image not used: {error}', throttle_duration_sec=5.0)
+        def take_mask(message: Image, now: int) -> None:
+            self._watch.note_arrival()
+            try:
+                mask = to_label(message)
+            except InputError as error:
+                self.get_logger().error(f'mask not used: {error}', throttle_duration_sec=5.0)
+                return
+            self._recording.add_mask(topic, stamp_nanoseconds(message), mask, now)
 
-    def _take_label(self, message: Image) -> None:
-        now = self._arrived()
-        try:
-            self._live.add_label(stamp_nanoseconds(message), to_label(message), now)
-        except InputError as error:
-            self.get_logger().warning(f'label not used: {error}', throttle_duration_sec=5.0)
+        def take_timing(message: DiagnosticArray) -> None:
+            stages = read_timing(message, decoded=camera.compressed)
+            self._recording.add_stages(topic, stamp_nanoseconds(message), stages)
 
-    def _take_mask(self, message: Image) -> None:
-        now = self._arrived()
-        stamp = stamp_nanoseconds(message)
-        try:
-            mask = to_label(message)
-        except InputError as error:
-            self.get_logger().error(f'mask not used: {error}', throttle_duration_sec=5.0)
-            return
-        self._live.add_mask(stamp, mask, now)
-        if self._settings.save_masks:
-            write_image(Path(self._settings.save_masks) / f'{stamp_name(stamp)}.png', mask)
+        self.create_subscription(Image, camera.mask_topic, _with_receipt(take_mask), RESULTS)
+        self.create_subscription(DiagnosticArray, camera.timing_topic, take_timing, RESULTS)
 
-    def _take_finished(self, message: UInt32) -> None:
-        self._finished_at = self._arrived()
-        self._sent = message.data
+    def _listen_to_images(self) -> None:
+        keep_freed_memory()
+        for camera in self._cameras:
+
+            def take_image(message: bytes, now: int, topic: str = camera.image_topic) -> None:
+                self._watch.note_arrival()
+                self._recording.add_image(topic, stamp_of(message), now)
+
+            self.create_subscription(
+                CompressedImage if camera.compressed else Image,
+                camera.image_topic,
+                _with_receipt(take_image),
+                IMAGES,
+                raw=True,  # of an image, only its stamp is of interest here
+            )
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         self._state.update(message.status, self._settings.node, time.monotonic())
 
-    def _arrived(self) -> float:
-        self._last_arrival = time.monotonic()
-        return self._last_arrival
-
-    def _done(self) -> bool:
-        if self._last_arrival is None:
-            return False
-        quiet = time.monotonic() - self._last_arrival
-        if self._sent is None:
-            # A player of ours that pauses will still say when it is done; another one never does.
-            ours = self.count_publishers(self._finished.topic_name)
-            return quiet > self._settings.idle_timeout and not ours
-        state = self._state
-        alive = state.time is not None and time.monotonic() - state.time < DIAGNOSTICS_WAIT
-        busy = alive and not state.idle
-        if quiet > (BUSY_TIMEOUT if busy else self._settings.idle_timeout):
-            return True
-        complete = self._live.masks >= self._sent
-        if complete and quiet > DIAGNOSTICS_WAIT:
-            return True
-        # The node's own word that nothing more is to come, newer than the last thing we heard.
-        if state.time is None or not state.idle or state.segmented > self._live.masks:
-            return False
-        in_flight = 0.0 if complete else IN_FLIGHT
-        return state.time > max(self._last_arrival, self._finished_at + in_flight)
-
-    def _report(self) -> int:
-        self._live.flush()
-        settings = self._settings
-        if not self._live.masks:
-            print(f'evaluator: {self._explain_silence()}', file=sys.stderr)
-            return 1
-        evaluation = self._live.evaluation
-        report = evaluation.report(
-            mode='live',
-            source=settings.source or settings.image_topic,
-            model=self._state.model or self._model.name,
-            engine=self._state.engine,
-            device=self._state.device,
-            frames_in=max(self._sent or 0, self._live.seen),
-            stages_ms=self._state.stages_ms,
-        )
-        print_report(report)
-        if self._live.unusable_labels:
-            print(f'{self._live.unusable_labels} labels could not be used, see the warnings')
-        if self._live.repeated:
-            print(
-                f'{self._live.repeated} messages had the stamp of a frame that was evaluated '
-                'already, and were left out; check that the camera stamps each image, and that '
-                'one node runs'
-            )
-        if settings.json:
-            write_json(settings.json, report)
-        if settings.report:
-            for path in evaluation.write_folder(settings.report, report):
-                print(path)
-        return 0
-
     def _explain_silence(self) -> str:
-        sent = self._live.seen if self._sent is None else self._sent
-        if not self._listening:
-            return (
-                f'nobody published {self._mask_topic}; check that the segment node runs in this '
-                'ROS_DOMAIN_ID, is active, and publishes its masks there'
-            )
+        sent = self._watch.sent
+        images = self._recording.images if sent is None else sent
+        masks = ', '.join(camera.mask_topic for camera in self._cameras)
+        topics = ', '.join(camera.image_topic for camera in self._cameras)
         return (
-            f'no mask came on {self._mask_topic} for {sent} images; the node '
+            f'no mask came on {masks} for {images} images; the node '
             f'{self._settings.node!r} says that it received {self._state.received}. Check its log, '
-            f'and that its topic image is remapped to {self._settings.image_topic}'
+            f'and that its topic image is remapped to {topics}'
         )
+
+
+def _with_receipt(take: Callable[[Any, int], None]) -> Callable[..., None]:
+    """A callback that also gets when the middleware received the message, in nanoseconds.
+
+    Whatever else this process is doing, that time is right. Humble, and some middleware, do not
+    tell it; it is the time of the call then.
+    """
+    if not hasattr(Subscription, 'CallbackType'):
+        return lambda message: take(message, time.time_ns())
+    return lambda message, info: take(message, info.get('received_timestamp') or time.time_ns())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the evaluator; 0 with a report, 1 without a mask or with unusable parameters."""
-    # Without rclpy's handlers a signal is a KeyboardInterrupt, and what came is reported.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the evaluator; see the module for its exit codes."""
+    interrupt_on_signals()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        return Evaluator().run()
-    except (InputError, ParameterException) as error:
-        print(f'evaluator: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        rclpy.try_shutdown()
+    with ExitStack() as stack:
+        stack.callback(rclpy.try_shutdown)
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='mbu_ros_masks_'))
+            return Evaluator(Path(folder)).run()
+        except (InputError, NameValidationException, ParameterException) as error:
+            print(f'evaluator: {error}', file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
 
 
 if __name__ == '__main__':

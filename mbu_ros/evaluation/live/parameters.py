@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +13,7 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from mbu_ros.bags.playback import MAX_RATE, MIN_RATE
 
 POSITIVE = FloatingPointRange(from_value=MIN_RATE, to_value=MAX_RATE)
-"""Range of every parameter that is a number with a fraction: rates in Hz and times in seconds."""
+"""Range of every number with a fraction whose default is one of them: rates in Hz, times in s."""
 
 
 def declare(node: Any, parameters: Mapping[str, tuple[object, str]]) -> SimpleNamespace:
@@ -27,7 +27,12 @@ def declare(node: Any, parameters: Mapping[str, tuple[object, str]]) -> SimpleNa
         descriptor = ParameterDescriptor(
             description=text,
             read_only=True,
-            floating_point_range=[POSITIVE] if isinstance(default, float) else [],
+            floating_point_range=[POSITIVE] if isinstance(default, float) and default > 0 else [],
         )
         values[name] = node.declare_parameter(name, default, descriptor).value
     return SimpleNamespace(**values)
+
+
+def given(names: Iterable[str]) -> list[str]:
+    """A list of names; ROS has no empty list of texts, so [''] stands for one."""
+    return [name for name in names if name]

@@ -1,10 +1,11 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a bag's topics over DDS, and says when it is done.
+"""Plays a bag's topics over DDS with the time of the bag on /clock, and says when it is done.
 
-It starts when somebody listens, so that no frame is lost at the start, and ends by publishing the
-number of images sent on `player/finished` (std_msgs/UInt32, latched). Exit code 0 when the whole
-bag was played.
+It does what `ros2 bag play` does, where that is not installed or cannot read the bag. It starts
+when somebody listens, so that no frame is lost at the start, and ends by publishing the number of
+images sent on `player/finished` (std_msgs/UInt32, latched). Exit code 0 when all that can be read
+of the bag was played.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -26,12 +27,15 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import UInt32
 
-from mbu_ros.bags.format import COMPRESSED_IMAGE, SECOND, raw_topic, stamp_nanoseconds
+from mbu_ros.bags.cameras import choose_cameras
+from mbu_ros.bags.format import SECOND, stamp_nanoseconds
+from mbu_ros.bags.message import BagMessage, decode
 from mbu_ros.bags.playback import MODES
-from mbu_ros.bags.reader import BagMessage, BagReader, decode, group_by_image
+from mbu_ros.bags.reader import BagReader
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.live.parameters import declare
-from mbu_ros.imaging.messages import fill_image, to_rgb
+from mbu_ros.evaluation.live.bag_clock import BagClock
+from mbu_ros.evaluation.live.parameters import declare, given
+from mbu_ros.evaluation.live.player_settings import PARAMETERS
 
 SETTLE = 0.3
 """Seconds between seeing all endpoints and the first frame: DDS shows an endpoint to us a moment
@@ -49,25 +53,6 @@ FINISHED_QOS = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-
-PARAMETERS = {
-    'bag': ('', 'Folder or file of the rosbag2 to play.'),
-    'mode': (
-        'recorded',
-        'recorded: as logged. fixed: rate_hz images a second. acknowledged: each image when the '
-        'mask of the one before has come.',
-    ),
-    'rate_hz': (10.0, 'Images per second in mode fixed; one such period lies between two loops.'),
-    'ack_timeout': (10.0, 'Seconds after which a mask is given up in mode acknowledged.'),
-    'topics': ('', 'What to play, separated by commas; empty: all of the bag.'),
-    'image_topic': ('', 'The camera; empty: the only image topic of the bag.'),
-    'mask_topic': ('segmentation/mask', 'Where masks come in mode acknowledged.'),
-    'decompress': (False, 'Send a compressed camera as Image, without /compressed in its topic.'),
-    'loop': (False, 'Start again at the end, with the same stamps; it has no end.'),
-    'wait_subscribers': (1, 'Start when the camera has so many subscribers; 0: at once.'),
-    'wait_timeout': (60.0, 'Seconds to wait for subscribers before giving up.'),
-}
-"""Default and description of each parameter."""
 
 
 class Player(Node):
@@ -90,17 +75,15 @@ class Player(Node):
             raise InputError('which bag? Set the parameter bag to its path')
         self.sent = 0
         self.lost = 0
-        self._reader = BagReader(settings.bag, image_topic=settings.image_topic or None)
-        self._camera = self._reader.image_topic
-        self._decompress = settings.decompress and self._reader.image_kind == COMPRESSED_IMAGE
+        found = choose_cameras(settings.bag, given(settings.image_topics))
+        self._cameras = [camera.image_topic for camera in found]
+        self._images = sum(camera.frames for camera in found)
+        self._reader = BagReader(settings.bag, self._cameras[0], '')
         self._publishers_by_topic = self._make_publishers()
         self._finished = self.create_publisher(UInt32, FINISHED_TOPIC, FINISHED_QOS)
-        self._acknowledged: int | None = None
-        self._masks = None
-        if settings.mode == 'acknowledged':
-            self._masks = self.create_subscription(
-                Image, settings.mask_topic, self._acknowledge, RELIABLE
-            )
+        self._clock_publisher = BagClock(self, self._reader.start, settings.clock_hz)
+        self._acknowledged: dict[str, int] = {}
+        self._masks = self._expect_masks() if settings.mode == 'acknowledged' else []
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -108,12 +91,13 @@ class Player(Node):
         """Wait for subscribers, play, and say that it is done.
 
         Raises:
-            InputError: nobody subscribes, or the bag is damaged; what could be read was played.
+            InputError: nobody subscribes, or the bag became unreadable; what could be read was
+                played.
         """
         try:
             self._wait_for_subscribers()
             self.get_logger().info(
-                f'playing {self._reader.frames} images of {self._settings.bag}, '
+                f'playing {self._images} images of {self._settings.bag}, '
                 f'mode {self._settings.mode}'
             )
             self._play_once()
@@ -126,17 +110,15 @@ class Player(Node):
 
     def _make_publishers(self) -> dict[str, Publisher]:
         publishers = {}
-        wanted = {name.strip() for name in self._settings.topics.split(',') if name.strip()}
+        wanted = set(given(self._settings.topics))
         for name in sorted(wanted - set(self._reader.topics)):
             raise InputError(
                 f'no topic {name} in {self._settings.bag}; there are '
                 f'{", ".join(self._reader.topics)}'
             )
         for topic, (kind, _) in self._reader.topics.items():
-            if wanted and topic not in wanted | {self._camera}:
-                continue
-            if topic == self._camera and self._decompress:
-                publishers[topic] = self.create_publisher(Image, raw_topic(topic), RELIABLE)
+            # A time of its own that the bag holds would contradict ours.
+            if topic == '/clock' or wanted and topic not in wanted | set(self._cameras):
                 continue
             try:
                 package, _, name = kind.split('/')
@@ -147,18 +129,32 @@ class Player(Node):
             publishers[topic] = self.create_publisher(message_type, topic, RELIABLE)
         return publishers
 
+    def _expect_masks(self) -> list[str]:
+        topics = given(self._settings.mask_topics)
+        if len(topics) != len(self._cameras):
+            raise InputError(
+                f'mask_topics has {len(topics)} topics for {len(self._cameras)} cameras; in mode '
+                'acknowledged each camera needs one, in the same order'
+            )
+        for camera, topic in zip(self._cameras, topics):
+            self.create_subscription(
+                Image, topic, lambda mask, camera=camera: self._acknowledge(camera, mask), RELIABLE
+            )
+        return [self.resolve_topic_name(topic) for topic in topics]
+
     def _wait_for_subscribers(self) -> None:
         wanted = self._settings.wait_subscribers
         if wanted <= 0:
             return
-        camera = self._publishers_by_topic[self._camera]
 
         def problem() -> str:
-            found = camera.get_subscription_count()
-            if found < wanted:
-                return f'{camera.topic_name} has {found} of {wanted} subscribers'
-            if self._masks and not self.count_publishers(self._masks.topic_name):
-                return f'nobody publishes {self._masks.topic_name}'
+            for camera in self._cameras:
+                found = self._publishers_by_topic[camera].get_subscription_count()
+                if found < wanted:
+                    return f'{camera} has {found} of {wanted} subscribers'
+            for topic in self._masks:
+                if not self.count_publishers(topic):
+                    return f'nobody publishes {topic}'
             return ''
 
         if not self._spin_until(lambda: not problem(), self._settings.wait_timeout):
@@ -169,61 +165,50 @@ class Player(Node):
         self._spin_until(lambda: False, SETTLE)
 
     def _play_once(self) -> None:
+        settings = self._settings
         start = time.monotonic()
         logged_start = None
-        images = 0
-        messages = self._reader.messages(self._publishers_by_topic.keys())
-        for group in group_by_image(messages, self._camera):
-            if self._settings.mode == 'fixed':
-                self._wait_until(start + images / self._settings.rate_hz)
-            for message in group:
-                logged_start = message.time if logged_start is None else logged_start
-                if self._settings.mode == 'recorded':
-                    self._wait_until(start + (message.time - logged_start) / SECOND)
-                if message.topic == self._camera:
-                    self._acknowledged = None  # the mask before may have the same stamp
-                self._send(message)
-            images += any(message.topic == self._camera for message in group)
-            if self._settings.mode == 'acknowledged':
-                self._wait_for_mask(group)
+        periods = 0
+        for message in self._reader.messages(self._publishers_by_topic.keys()):
+            if logged_start is None:
+                logged_start = message.time
+                self._clock_publisher.jump(logged_start)
+            if settings.mode == 'recorded':
+                due = (message.time - logged_start) / SECOND / settings.speed
+                self._clock_publisher.run(message.time, start + due, settings.speed)
+                self._wait_until(start + due)
+            elif settings.mode == 'fixed' and message.topic == self._cameras[0]:
+                self._wait_until(start + periods / settings.rate_hz)
+                periods += 1
+            self._send(message)
+        for loss in self._reader.losses:
+            self.get_logger().warning(loss)
 
     def _send(self, message: BagMessage) -> None:
         publisher = self._publishers_by_topic[message.topic]
-        if message.topic != self._camera:
+        if message.topic not in self._cameras:
             publisher.publish(message.data)
             return
-        try:
-            # What lies in the bag is what goes over the wire: nothing is converted on the way.
-            publisher.publish(self._decode_image(message) if self._decompress else message.data)
-        except InputError as error:
-            self.get_logger().warning(f'an image is not played: {error}')
-            return
+        self._acknowledged.pop(message.topic, None)  # the mask before may have the same stamp
+        self._clock_publisher.reach(message.time)
+        # What lies in the bag is what goes over the wire: nothing is converted on the way.
+        publisher.publish(message.data)
         self.sent += 1
+        if self._masks:
+            self._wait_for_mask(message)
 
-    def _decode_image(self, message: BagMessage) -> Image:
-        compressed = decode(message)
-        image = Image()
-        image.header.stamp.sec = compressed.header.stamp.sec
-        image.header.stamp.nanosec = compressed.header.stamp.nanosec
-        image.header.frame_id = compressed.header.frame_id
-        fill_image(image, to_rgb(compressed), 'rgb8')
-        return image
-
-    def _wait_for_mask(self, group: list[BagMessage]) -> None:
-        images = [message for message in group if message.topic == self._camera]
-        if not images:
-            return
+    def _wait_for_mask(self, message: BagMessage) -> None:
         try:
-            stamp = stamp_nanoseconds(decode(images[0]))
+            stamp = stamp_nanoseconds(decode(message))
         except InputError:  # it was sent as it is, for the node to refuse: no mask can come
             return
         timeout = self._settings.ack_timeout
-        if not self._spin_until(lambda: self._acknowledged == stamp, timeout):
+        if not self._spin_until(lambda: self._acknowledged.get(message.topic) == stamp, timeout):
             self.lost += 1
             self.get_logger().warning(f'no mask of image {self.sent} within {timeout:g} s')
 
-    def _acknowledge(self, mask: Image) -> None:
-        self._acknowledged = stamp_nanoseconds(mask)
+    def _acknowledge(self, camera: str, mask: Image) -> None:
+        self._acknowledged[camera] = stamp_nanoseconds(mask)
 
     def _finish(self) -> None:
         self._finished.publish(UInt32(data=self.sent))
@@ -256,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
         Player().play()
-    except (InputError, ParameterException) as error:
+    except (InputError, NameValidationException, ParameterException) as error:
         print(f'player: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,169 +1,203 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of a report, gathered while frames stream by, in bounded memory.
+"""The frames that a report shows, gathered while all of them stream by, in bounded memory.
 
-Kept, scaled down: the worst and the best frames so far, and an even sample over the whole run, for
-the animation and for the frames in the middle.
+Kept, scaled down: the worst and the best frames, and an even sample over the whole run, for the
+animation and for the frames in the middle. Which ones these are follows from the frames alone, not
+from the order in which they came nor from how the work was divided: the galleries of parts merge
+into the very gallery of the whole.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 
-from mbu_ros.data.sample import ClassMap
-from mbu_ros.imaging.overlay import colorize, overlay
-from mbu_ros.imaging.sheet import AnimationUnavailable, fit_width, write_animation, write_sheet
+from mbu_ros.data.sample import ClassMap, Sample
+from mbu_ros.evaluation.report.kept_frame import KeptFrame, Place, keep_frame, place_of
 
-SHEET, ANIMATION = 'overlays.png', 'animation.webp'
-# 40 frames of a street at 480 pixels: 0.7 MB as WebP, 9.4 MB as APNG, 2.8 MB as GIF.
-SHEET_WIDTH = 320
-"""Width of one picture of the sheet, in pixels; those of the animation are `width`."""
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    index: int
-    name: str
-    score: float | None
-    image: np.ndarray
-    mask: np.ndarray
-    label: np.ndarray | None
+TIME_BITS = 64
 
 
 class Gallery:
-    """Gathers frames; `write` makes the overlay sheet and the animation.
+    """Gathers frames; `gallery_files` and the page of the report show them.
+
+    Attributes:
+        classes: names and colours of the classes.
 
     Args:
         classes: names and colours of the classes.
         width: frames are scaled down to so many pixels.
-        each: how many worst, middle and best frames the sheet shows.
-        longest: most frames of the animation.
+        each: how many worst, middle and best frames are shown.
+        longest: most frames of the even sample.
     """
 
     def __init__(
         self, classes: ClassMap, *, width: int = 480, each: int = 2, longest: int = 40
     ) -> None:
-        self._classes = classes
+        self.classes = classes
         self._width = width
         self._each = each
         self._longest = longest
-        self._count = 0
-        self._stride = 1
-        self._even: list[_Frame] = []
-        self._worst: list[_Frame] = []
-        self._best: list[_Frame] = []
+        # The even sample is the first frame of each span of time of 2**_shift nanoseconds. Spans
+        # nest, so the first of a longer one is among the first of those it is made of.
+        self._shift = 0
+        self._even: dict[tuple[str, int], KeptFrame] = {}
+        self._worst: list[KeptFrame] = []
+        self._best: list[KeptFrame] = []
 
     def add(
         self,
-        name: str,
-        image: np.ndarray,
+        sample: Sample,
         mask: np.ndarray,
-        label: np.ndarray | None = None,
         score: float | None = None,
+        *,
+        sequence: str = '',
     ) -> None:
         """Offer a frame.
 
         Args:
-            name: its caption.
-            image: uint8 [H, W, 3] RGB.
-            mask, label: uint8 [H, W] class ids; the label is None where the frame has none.
+            sample: its image, its name, its label if it has one, and its stamp or time if known.
+            mask: uint8 [H, W] class ids.
             score: how good the mask is, higher is better; None or NaN where unknown.
+            sequence: what the frame is part of; names are unique within it.
         """
-        score = None if score is None or np.isnan(score) else score
-        index, self._count = self._count, self._count + 1
-        sampled = index % self._stride == 0
-        if not (sampled or self._ranks(score)):
-            return
-        small = None if label is None else fit_width(label, self._width)
-        frame = _Frame(
-            index, name, score, fit_width(image, self._width), fit_width(mask, self._width), small
-        )
-        if sampled:
-            self._even.append(frame)
-            if len(self._even) > self._longest:
-                self._even, self._stride = self._even[::2], self._stride * 2
-        if score is not None:
-            self._worst = sorted([*self._worst, frame], key=_by_score)[: self._each]
-            self._best = sorted([*self._best, frame], key=_by_score)[-self._each :]
+        score = None if score is None or np.isnan(score) else float(score)
+        place = place_of(sample, sequence)
+        if self._samples(place) or self._ranks(score, place):
+            self._take([keep_frame(sample, mask, score, place, self._width)])
 
-    def write(self, folder: Path | str) -> list[Path]:
-        """Write the pictures and return their paths; none when there was no frame.
+    def merge(self, other: Gallery) -> None:
+        """Take in what a gallery of other frames kept; both have the same settings."""
+        self._shift = max(self._shift, other._shift)
+        self._take([*self._even.values(), *other._kept()])
 
-        Where OpenCV cannot write animated pictures, that one is left out with a warning.
+    def even(self) -> list[KeptFrame]:
+        """The sample over the whole run, in order of time; of names, where there is no clock."""
+        return sorted(self._even.values(), key=_by_time)
 
-        Raises:
-            InputError: a file cannot be written.
-        """
-        if not self._even:
-            return []
-        folder = Path(folder)
-        written = [folder / SHEET]
-        self._write_sheet(folder / SHEET)
-        shape = self._even[0].image.shape
-        frames = [self._overlay(f) for f in self._even if f.image.shape == shape]
-        try:
-            write_animation(folder / ANIMATION, frames, milliseconds=150)
-            written.append(folder / ANIMATION)
-        except AnimationUnavailable as error:
-            _log.warning('no animation: %s', error)
-        return written
-
-    def _ranks(self, score: float | None) -> bool:
-        if score is None:
-            return False
-        return (
-            len(self._worst) < self._each
-            or score < self._worst[-1].score
-            or score > self._best[0].score
-        )
-
-    def _chosen(self) -> list[tuple[str, _Frame]]:
-        extremes = {frame.index for frame in (*self._worst, *self._best)}
-        rest = [frame for frame in self._even if frame.index not in extremes]
-        scored = sorted((frame for frame in rest if frame.score is not None), key=_by_score)
+    def chosen(self) -> list[tuple[str, KeptFrame]]:
+        """The frames to show: 'worst', 'median' and 'best' ones; '' where no frame has a score."""
+        worst = {frame.place for frame in self._worst}
+        best = [frame for frame in self._best if frame.place not in worst]
+        extremes = worst | {frame.place for frame in best}
+        rest = [frame for frame in self.even() if frame.place not in extremes]
         if not extremes:
             return [('', frame) for frame in _spread(rest, 3 * self._each)]
+        scored = sorted((frame for frame in rest if frame.score is not None), key=_by_score)
         start = max(0, (len(scored) - self._each) // 2)
-        middle = scored[start : start + self._each]
-        worst = {frame.index for frame in self._worst}
-        best = [frame for frame in self._best if frame.index not in worst]
         return [
             *(('worst', frame) for frame in self._worst),
-            *(('median', frame) for frame in middle),
+            *(('median', frame) for frame in scored[start : start + self._each]),
             *(('best', frame) for frame in best),
         ]
 
-    def _write_sheet(self, path: Path) -> None:
-        chosen = self._chosen()
-        labelled = any(frame.label is not None for _, frame in chosen)
-        colors = self._classes.colors
-        rows, titles = [], []
-        for kind, frame in chosen:
-            label = None if frame.label is None else colorize(frame.label, colors)
-            mask = colorize(frame.mask, colors)
-            middle = [label, mask] if labelled else [mask]
-            row = [frame.image, *middle, self._overlay(frame)]
-            rows.append([p if p is None else fit_width(p, SHEET_WIDTH) for p in row])
-            score = '' if frame.score is None else f'{kind}: mIoU {frame.score:.3f}, '
-            titles.append(score + frame.name)
-        columns = ['image', *(['label'] if labelled else []), 'mask', 'overlay']
-        write_sheet(path, rows, columns, titles, self._classes)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything it keeps, as arrays without Python objects; see `from_arrays`."""
+        frames = self._kept()
+        pictures = [
+            picture
+            for frame in frames
+            for picture in (frame.jpeg, frame.mask_png, frame.label_png or b'')
+        ]
+        heads = [
+            {**asdict(frame.place), 'clocked': frame.clocked, 'score': frame.score}
+            for frame in frames
+        ]
+        head = json.dumps({'shift': self._shift, 'frames': heads}).encode()
+        return {
+            'gallery_head': np.frombuffer(head, np.uint8),
+            'gallery_sizes': np.array([len(picture) for picture in pictures], np.int64),
+            'gallery_pictures': np.frombuffer(b''.join(pictures), np.uint8),
+        }
 
-    def _overlay(self, frame: _Frame) -> np.ndarray:
-        return overlay(frame.image, frame.mask, self._classes.colors)
+    @classmethod
+    def from_arrays(
+        cls, classes: ClassMap, arrays: Mapping[str, np.ndarray], **settings: int
+    ) -> Gallery:
+        """The gallery that `arrays` was asked of; with the same classes and settings."""
+        gallery = cls(classes, **settings)
+        head = json.loads(bytes(arrays['gallery_head']))
+        gallery._shift = head['shift']
+        data = bytes(arrays['gallery_pictures'])
+        ends = np.cumsum(arrays['gallery_sizes']).tolist()
+        pictures = [data[start:end] for start, end in zip([0, *ends], ends)]
+        gallery._take([
+            KeptFrame(
+                Place(frame['sequence'], frame['time'], frame['name']),
+                frame['clocked'],
+                frame['score'],
+                pictures[3 * index],
+                pictures[3 * index + 1],
+                pictures[3 * index + 2] or None,
+            )
+            for index, frame in enumerate(head['frames'])
+        ])
+        return gallery
+
+    def _kept(self) -> list[KeptFrame]:
+        """Each frame once."""
+        frames = (*self._even.values(), *self._worst, *self._best)
+        return list({frame.place: frame for frame in frames}.values())
+
+    def _samples(self, place: Place) -> bool:
+        first = self._even.get(self._span(place))
+        return first is None or place.key < first.place.key
+
+    def _ranks(self, score: float | None, place: Place) -> bool:
+        if score is None:
+            return False
+        rank = (score, place.key)
+        return (
+            len(self._worst) < self._each
+            or rank < _by_score(self._worst[-1])
+            or rank > _by_score(self._best[0])
+        )
+
+    def _take(self, frames: Sequence[KeptFrame]) -> None:
+        scored = [frame for frame in frames if frame.score is not None]
+        if scored:
+            ranked = _ranked([*self._worst, *self._best, *scored])
+            self._worst, self._best = ranked[: self._each], ranked[-self._each :]
+        self._thin([*self._even.values(), *frames])
+
+    def _thin(self, frames: Sequence[KeptFrame]) -> None:
+        while True:
+            self._even = {}
+            for frame in sorted(frames, key=_by_place):
+                self._even.setdefault(self._span(frame.place), frame)
+            if len(self._even) <= self._longest:
+                return
+            if self._shift == TIME_BITS:  # more sequences than frames to keep
+                self._even = dict(sorted(self._even.items())[: self._longest])
+                return
+            self._shift += 1
+
+    def _span(self, place: Place) -> tuple[str, int]:
+        return place.sequence, place.time >> self._shift
 
 
-def _by_score(frame: _Frame) -> float:
-    return frame.score
+def _by_place(frame: KeptFrame) -> tuple[str, int, str]:
+    return frame.place.key
 
 
-def _spread(frames: Sequence[_Frame], count: int) -> list[_Frame]:
+def _by_time(frame: KeptFrame) -> tuple[str, int, str]:
+    place = frame.place
+    return place.sequence, place.time if frame.clocked else 0, place.name
+
+
+def _by_score(frame: KeptFrame) -> tuple[float, tuple[str, int, str]]:
+    assert frame.score is not None  # only those are ranked
+    return frame.score, frame.place.key
+
+
+def _ranked(frames: Iterable[KeptFrame]) -> list[KeptFrame]:
+    return sorted({frame.place: frame for frame in frames}.values(), key=_by_score)
+
+
+def _spread(frames: Sequence[KeptFrame], count: int) -> list[KeptFrame]:
     places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
     return [frames[place] for place in places]

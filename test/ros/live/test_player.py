@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from mbu_ros.bags.format import stamp_nanoseconds
-from mbu_ros.bags.reader import BagReader
 from mbu_ros.imaging.messages import fill_image, to_label, to_rgb
+
+from ...evaluation.live.bags import write_two_cameras
 
 pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
 
-from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from std_msgs.msg import UInt32  # noqa: E402
 
@@ -95,16 +97,65 @@ def test_masks_that_do_not_come_are_counted(
     assert [stamp_nanoseconds(image) for image in images] == stamps(COUNT)
 
 
-def test_compressed_images_can_be_sent_decompressed(
-    peer, start_node, wait_until, tmp_path, samples, write_bag, stamps
+def test_two_cameras_wait_for_their_own_masks(peer, start_node, wait_until, tmp_path):
+    bag = write_two_cameras(tmp_path / 'bag', 2)
+    images, masks = {}, {}
+    for camera in ('front', 'rear'):
+        masks[camera] = peer.node.create_publisher(Image, f'{camera}/segmentation/mask', 10)
+        images[camera] = peer.collect(Image, f'/{camera}/image_raw')
+    finished = peer.collect(UInt32, 'player/finished', LATCHED)
+    player = start_node(
+        PLAYER,
+        {
+            'bag': bag,
+            'mode': 'acknowledged',
+            'mask_topics': '["/front/segmentation/mask", "/rear/segmentation/mask"]',
+        },
+    )
+    for count in (1, 2):
+        for camera, other in (('front', 'rear'), ('rear', 'front')):
+            seen = images[camera]
+            wait_until(lambda seen=seen, count=count: len(seen) == count, f'image {count}')
+            masks[other].publish(Image(header=images[camera][-1].header))  # the wrong camera's
+            time.sleep(0.1)
+            assert len(images['rear']) == (count if camera == 'rear' else count - 1)
+            masks[camera].publish(Image(header=images[camera][-1].header))
+    assert player.wait() == 0, player.output
+    wait_until(lambda: finished, 'player/finished')
+    assert finished[0].data == 4
+    assert 'without a mask' not in player.output
+
+
+@pytest.mark.parametrize('parameters', [{'speed': 0.25}, {'mode': 'fixed', 'rate_hz': 5.0}])
+def test_the_time_of_the_bag_is_there_before_the_first_image_and_never_behind(
+    peer, start_node, bag, stamps, parameters
 ):
-    bag = write_bag(tmp_path / 'bag', samples, image_format='jpeg')
-    images = peer.collect(Image, '/camera/image_raw')
-    start_node(PLAYER, {'bag': bag, 'decompress': True})
-    wait_until(lambda: len(images) == COUNT, 'all images')
-    assert [stamp_nanoseconds(image) for image in images] == stamps(COUNT)
-    for image, sample in zip(images, BagReader(bag).samples()):
-        assert np.array_equal(to_rgb(image), sample.image)
+    events, arrivals = [], []
+
+    def take_time(message):
+        events.append(('time', message.clock.sec * 10**9 + message.clock.nanosec))
+
+    def take_image(message):
+        events.append(('image', stamp_nanoseconds(message)))
+        arrivals.append(time.monotonic())
+
+    qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
+    peer.node.create_subscription(Clock, '/clock', take_time, qos)
+    player = start_node(PLAYER, {'bag': bag, **parameters})
+    time.sleep(0.5)
+    peer.node.create_subscription(Image, '/camera/image_raw', take_image, 10)
+    assert player.wait() == 0, player.output
+    times = [value for kind, value in events if kind == 'time']
+    assert events[:10] == [('time', stamps(1)[0])] * 10
+    assert times == sorted(times)
+    assert times[-1] == stamps(COUNT)[-1]
+    assert [value for kind, value in events if kind == 'image'] == stamps(COUNT)
+    # A quarter of the bag's speed, or of its rate.
+    assert arrivals[-1] - arrivals[0] > 0.9
+    # Callbacks may come in another order than messages, but by no more than one.
+    for place in (place for place, (kind, _) in enumerate(events) if kind == 'image'):
+        known = [value for kind, value in events[: place + 2] if kind == 'time']
+        assert known[-1] >= events[place][1]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +163,9 @@ def test_compressed_images_can_be_sent_decompressed(
     [
         ({'bag': '/no/such/bag'}, 'no such bag'),
         ({'mode': 'backwards'}, "no mode 'backwards'"),
-        ({'image_topic': '/left'}, 'no topic /left'),
+        ({'image_topics': '["/left"]'}, 'no topic /left'),
+        ({'topics': '["/left"]'}, 'no topic /left'),
+        ({'mode': 'acknowledged', 'mask_topics': '["a", "b"]'}, '2 topics for 1 cameras'),
         ({'wait_timeout': 0.2}, '0 of 1 subscribers'),
     ],
 )
@@ -135,8 +188,8 @@ def test_a_damaged_bag_is_played_as_far_as_it_goes(
     finished = peer.collect(UInt32, 'player/finished', LATCHED)
     images = peer.collect(Image, '/camera/image_raw')
     player = start_node(PLAYER, {'bag': bag})
-    assert player.wait() == 1
-    assert 'damaged after' in player.output
+    assert player.wait() == 0, player.output
+    assert 'damaged' in player.output
     assert 'Traceback' not in player.output
     wait_until(lambda: finished, 'player/finished')
     assert 0 < finished[0].data < COUNT
