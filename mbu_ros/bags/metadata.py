@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from rosbags.interfaces import Connection
 from ruamel.yaml import YAML
@@ -14,6 +15,8 @@ from ruamel.yaml import YAML
 from mbu_ros.bags.connections import make_connection
 from mbu_ros.bags.reason import reason
 from mbu_ros.errors import InputError
+
+Value = TypeVar('Value', int, str)
 
 METADATA = 'metadata.yaml'
 NEWEST_VERSION = 9
@@ -63,7 +66,7 @@ def read_metadata(folder: Path) -> Metadata:
     try:
         text = path.read_text(encoding='utf-8')
         content = YAML(typ='safe', pure=True).load(text)['rosbag2_bagfile_information']
-        version = content['version']
+        version = _of(int, content['version'])
     except FileNotFoundError:
         raise
     except Exception as error:  # a file cut off or damaged raises whatever YAML and lookup raise
@@ -80,11 +83,11 @@ def _parse(content: Mapping) -> Metadata:
     connections = tuple(
         make_connection(
             number,
-            topic['topic_metadata']['name'],
-            topic['topic_metadata']['type'],
-            digest=topic['topic_metadata'].get('type_description_hash', ''),
+            _of(str, topic['topic_metadata']['name']),
+            _of(str, topic['topic_metadata']['type']),
+            digest=_of(str, topic['topic_metadata'].get('type_description_hash') or ''),
             qos=topic['topic_metadata'].get('offered_qos_profiles', ''),
-            messages=topic['message_count'],
+            messages=_of(int, topic['message_count']),
         )
         for number, topic in enumerate(content['topics_with_message_count'], 1)
     )
@@ -100,10 +103,17 @@ def _parse(content: Mapping) -> Metadata:
     )
 
 
+def _of(kind: type[Value], value: object) -> Value:
+    """A value of that type; TypeError where it is of another."""
+    if type(value) is not kind:  # YAML's true is no number
+        raise TypeError(f'{value!r} is no {kind.__name__}')
+    return value
+
+
 def _facts(content: Mapping, connections: tuple[Connection, ...]) -> FileFacts:
-    start = content['starting_time']['nanoseconds_since_epoch']
-    messages = content['message_count']
-    duration = content['duration']['nanoseconds']
+    start = _of(int, content['starting_time']['nanoseconds_since_epoch'])
+    messages = _of(int, content['message_count'])
+    duration = _of(int, content['duration']['nanoseconds'])
     if not messages:
         return FileFacts(connections, 0, 0, 0)
     return FileFacts(connections, start, start + duration + 1, messages)

@@ -53,7 +53,7 @@ def load_evaluation(path: Path | str) -> Evaluation:
             arrays: dict[str, np.ndarray] = {name: file[name] for name in file.files}
         return _build(json.loads(bytes(arrays['head'])), arrays)
     except Exception as error:  # a damaged archive raises what zip, zlib, NumPy and JSON raise
-        raise InputError(f'{path}: no saved evaluation: {error}; remove it') from error
+        raise InputError(f'{path}: no saved evaluation: {str(error)[:200]}; remove it') from error
 
 
 def _head(evaluation: Evaluation) -> dict[str, Any]:

@@ -83,7 +83,24 @@ def test_metadata(bag, folder, data):
     check({**bag, 'metadata.yaml': text.encode('utf-8', 'surrogatepass')}, folder)
 
 
-@settings(max_examples=150)
+@pytest.mark.parametrize(
+    'old, new',
+    [
+        ('  version: ', '  version: # '),
+        ('  message_count: 9', '  message_count: nine'),
+        ('      name: /camera/label', '      name: [a]'),
+    ],
+)
+def test_values_of_other_types_in_metadata(bag, folder, old, new):
+    text = bag['metadata.yaml'].decode()
+    assert old in text
+    changed = text.replace(old, new, 1).encode()
+    # A warning, and the storage file tells the rest.
+    samples, messages = check({**bag, 'metadata.yaml': changed}, folder)
+    assert len(samples) == 3 and len(messages) == 9
+
+
+@settings(max_examples=100)
 @given(st.sampled_from([IMAGE, COMPRESSED_IMAGE]), st.data())
 def test_messages(kind, data):
     good = image_bytes(START, PIXELS) if kind == IMAGE else jpeg_bytes(START, PIXELS)

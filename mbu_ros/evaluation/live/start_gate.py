@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live.cameras import LiveCamera
 
 SETTLE = 0.5
@@ -31,6 +32,9 @@ class StartGate:
         cameras: of the segment node.
         listen: subscribes to the images; called once.
         resume: name of the service that starts the player; '' where it starts by itself.
+
+    Raises:
+        InputError: such a service cannot be called here.
     """
 
     def __init__(
@@ -114,6 +118,11 @@ class StartGate:
 
 
 def _make_client(node: Any, name: str) -> Any:
-    from rosbag2_interfaces.srv import Resume
-
+    try:
+        from rosbag2_interfaces.srv import Resume
+    except ImportError as error:
+        raise InputError(
+            f'the player cannot be told to begin by {name}: rosbag2_interfaces, which comes with '
+            "ros2 bag, is not installed; leave 'resume' empty"
+        ) from error
     return node.create_client(Resume, name)
