@@ -42,12 +42,14 @@ setup(
         (f'{SHARE}/launch', files('launch', '*.launch.*')),
         (f'{SHARE}/launch/examples', files('launch/examples', '*.launch.*')),
         (f'{SHARE}/config', files('config', '*.yaml', '*.rviz', '*.json', '*.xml')),
+        (f'{SHARE}/config/sros2', files('config/sros2', '*.xml')),
         (f'{SHARE}/kernels', files('kernels', '*.cu', '*.cuh')),
         # Made by `make kernels`, for machines that have no nvcc.
         (f'{SHARE}/kernels/cubin', files('kernels/cubin', '*.cubin')),
         (f'{SHARE}/models', files('models', '*.safetensors', '*.md')),
         (f'lib/{PACKAGE}', files('scripts', '*_node')),
     ],
+    package_data={f'{PACKAGE}.evaluation.report': ['templates/*']},
     zip_safe=False,
     install_requires=[
         'numpy>=1.24,<3',
@@ -55,7 +57,13 @@ setup(
         'safetensors>=0.4.3,<1',
         'rosbags>=0.11.6,<0.12',
         'rosbags-image>=0.10.2,<0.12',
+        # For damaged bags, and for bags compressed by message or file.
+        'mcap>=1.2.2,<2',
+        'zstandard>=0.18,<1',
+        'lz4>=4.3,<5',
         'rich>=13,<16',
+        'jinja2>=3.0.3,<4',
+        'matplotlib>=3.5.1,<4',
         'threadpoolctl>=3.1,<4',
     ],
     extras_require={
@@ -66,17 +74,30 @@ setup(
             'ros-std-msgs>=5.3,<6',
             'ros-diagnostic-msgs>=5.3,<6',
             'ros-lifecycle-msgs>=2.0,<3',
+            'ros-rosgraph-msgs>=2.0,<3',
             'ros-visualization-msgs>=5.3,<6',
         ],
         'torch': ['torch>=2.4,<2.14'],
-        # PyTorch alone is enough to train; the others log it and draw its curves.
-        'train': ['torch>=2.4,<2.14', 'tensorboard>=2.17.1,<3', 'matplotlib>=3.7,<4'],
+        # PyTorch alone is enough to train; TensorBoard logs it.
+        'train': ['torch>=2.4,<2.14', 'tensorboard>=2.17.1,<3'],
         'cuda': ['pycuda>=2024.1,<2027', 'cuda-bindings>=12.6,<14'],
-        'bench': ['nvidia-ml-py>=12.535,<14', 'matplotlib>=3.7,<4'],
+        'bench': ['nvidia-ml-py>=12.535,<14'],
         # By this name `colcon test` knows that the tests are pytest's.
         'test': ['pytest>=8.3.5,<10'],
         # From 8.3.5 on, test modules can import their neighbours (--import-mode=importlib).
-        'dev': ['pytest>=8.3.5,<10', 'ruff>=0.9,<1', 'setuptools>=70.1'],
+        'dev': [
+            'pytest>=8.3.5,<10',
+            'hypothesis>=6.100,<7',
+            'pytest-cov>=7,<8',
+            'coverage>=7.10.6,<8',
+            'setuptools>=70.1',
+            'ruff>=0.9,<1',
+            'mypy>=1.15,<3',
+            'codespell[toml]>=2.3,<3',
+            'clang-format>=23,<24',  # another release breaks lines elsewhere
+            'catkin_pkg>=1,<2',
+        ],
+        'audit': ['pip-audit>=2.7,<3'],
     },
     entry_points={'console_scripts': ['mbu = mbu_ros.cli:main']},
     classifiers=[

@@ -57,6 +57,7 @@ def test_everything_shipped_is_there(prefix):
         'launch': '*.launch.*',
         'launch/examples': '*.launch.*',
         'config': '*',
+        'config/sros2': '*',
         'models': '*',
         'kernels': '*.cu*',
     }
@@ -65,6 +66,13 @@ def test_everything_shipped_is_there(prefix):
         assert expected
         found = {path.name for path in (share / folder).iterdir() if path.is_file()}
         assert found == expected
+
+
+def test_the_templates_of_reports_lie_in_the_package(prefix):
+    folder = Path('mbu_ros', 'evaluation', 'report', 'templates')
+    (packages,) = prefix.glob('lib/python*/site-packages')
+    expected = {path.name for path in (SOURCE / folder).iterdir()}
+    assert expected and {path.name for path in (packages / folder).iterdir()} == expected
 
 
 def test_an_installed_mbu_finds_its_models(prefix, tmp_path):

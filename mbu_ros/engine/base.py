@@ -145,5 +145,6 @@ def _check_buffer(data: Any) -> None:
     if view.ndim != 1 or view.itemsize != 1 or not view.c_contiguous:
         raise InputError(
             'the data of a frame must be one contiguous row of bytes, this has shape '
-            f'{list(view.shape)}, {view.itemsize} bytes each and strides {list(view.strides)}'
+            f'{list(view.shape or ())}, {view.itemsize} bytes each and strides '
+            f'{list(view.strides or ())}'
         )

@@ -15,6 +15,7 @@ the class of the highest logit, the lowest such class on a tie.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ class Model:
     first: FirstLayer
     layers: dict[str, BinaryLayer]
     head: Head
-    training: dict = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     @property
     def shapes(self) -> tuple[LayerShape, ...]:

@@ -67,7 +67,6 @@ def _thresholds(norm: BatchNorm, scale: np.ndarray | float, offset: np.ndarray) 
     flat = [np.asarray(v, np.float64) for v in (norm.gamma, norm.beta, norm.mean, norm.variance)]
     gamma, beta, mean, variance = (v.reshape(v.shape + (1,) * (offset.ndim - 1)) for v in flat)
     scale = np.asarray(scale, np.float64)
-    scale = scale.reshape(scale.shape + (1,) * (offset.ndim - 1)) if scale.ndim else scale
     with np.errstate(divide='ignore', invalid='ignore'):
         edge = (mean - beta * np.sqrt(variance + norm.eps) / gamma) / scale + offset
     threshold = np.where(gamma > 0, np.ceil(edge), -np.floor(edge))

@@ -31,7 +31,7 @@ def random_model(
     """
     random = np.random.default_rng(seed)
     shapes = layer_shapes(width, depth, classes)
-    mean = tuple(int(value) for value in random.integers(90, 160, 3))
+    mean = _triple(random.integers(90, 160, 3))
     first = random.integers(-127, 128, (width, 3, 3, 3), dtype=np.int8)
     # Sums over pixel - 128 of an average image, so that bits split about evenly.
     center = (first.astype(np.int64) * (np.array(mean) - 128)).sum(axis=(1, 2, 3))
@@ -46,7 +46,7 @@ def random_model(
         name='random',
         classes=ClassMap(
             tuple(f'class{i}' for i in range(classes)),
-            tuple(tuple(int(v) for v in random.integers(0, 256, 3)) for _ in range(classes)),
+            tuple(_triple(random.integers(0, 256, 3)) for _ in range(classes)),
         ),
         input_size=input_size,
         mean=mean,
@@ -79,3 +79,8 @@ def _random_layer(random: np.random.Generator, shape: LayerShape, planes: int) -
         pack_sources(minus, shape.in_channels) if planes == 2 else None,
         threshold,
     )
+
+
+def _triple(values: np.ndarray) -> tuple[int, int, int]:
+    first, second, third = (int(value) for value in values)
+    return first, second, third

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbu_ros.model.deployed import Model
-from mbu_ros.model.structure import LayerShape, padded_size
+from mbu_ros.model.structure import FIRST, LayerShape, padded_size
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,9 @@ def layer_costs(model: Model) -> list[LayerCost]:
             arrays = [a for a in (layer.plus, layer.minus, layer.threshold) if a is not None]
             planes, zeros = layer.planes, float((layer.weights(shape) == 0).mean())
         else:
-            first = shape is model.shapes[0]
             arrays = (
                 [model.first.weight, model.first.threshold]
-                if first
+                if shape.kind == FIRST
                 else [model.head.weight, model.head.bias]
             )
             planes, zeros = 0, float(np.mean(arrays[0] == 0))

@@ -28,6 +28,7 @@ def test_layers_feed_each_other():
             else:
                 assert shape.in_channels == (previous,)
             written[shape.name] = previous = shape.out_channels
+        assert list(written)[:2] == ['encoder.0.conv1', 'encoder.0.conv2']
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_the_node_has_what_it_is_granted_and_nothing_else(
         }
 
     wait_until(lambda: 'segment' in peer.node.get_node_names(), 'the node in the graph')
-    wait_until(lambda: used() == granted, lambda: f'{granted} instead of {used()}')
+    wait_until(lambda: used() == granted, lambda: f'{granted} instead of {used()}', 60.0)
 
 
 @pytest.mark.parametrize('file', CASES)

@@ -41,11 +41,11 @@ def load_cubins(sources: Iterable[str], architecture: int) -> dict[str, bytes]:
     """
     keys = {source: cubin_key(source, architecture) for source in sources}
     folders = share_directories(str(PREBUILT))
-    found = {source: _find(folders, key) for source, key in keys.items()}
-    missing = [source for source, cubin in found.items() if cubin is None]
+    found = _find_all(folders, keys)
+    missing = {source: key for source, key in keys.items() if source not in found}
     if missing:
-        found |= _cached_or_compiled({source: keys[source] for source in missing}, architecture)
-    return found
+        found |= _cached_or_compiled(missing, architecture)
+    return {source: found[source] for source in keys}
 
 
 def cubin_key(source: str, architecture: int) -> CubinKey:
@@ -119,14 +119,14 @@ def _cached_or_compiled(keys: dict[str, CubinKey], architecture: int) -> dict[st
     try:
         compiler = find_compiler()
     except EngineUnavailable as error:
-        found = {source: _find(folders, key) for source, key in keys.items()}
-        missing = [source for source, cubin in found.items() if cubin is None]
-        if missing:
-            raise EngineUnavailable(_advice(missing, keys, architecture, error)) from error
+        found = _find_all(folders, keys)
+        absent = [source for source in keys if source not in found]
+        if absent:
+            raise EngineUnavailable(_advice(absent, keys, architecture, error)) from error
         return found
     made_by = digest(compiler.version.encode())
-    found = {source: _find(folders, key, made_by) for source, key in keys.items()}
-    missing = [(source_path(source), architecture) for source in found if found[source] is None]
+    found = _find_all(folders, keys, made_by)
+    missing = [(source_path(source), architecture) for source in keys if source not in found]
     if missing:
         LOGGER.info(
             'compiling %d kernel sources for %s; they are kept in %s',
@@ -148,9 +148,17 @@ def _cached_or_compiled(keys: dict[str, CubinKey], architecture: int) -> dict[st
     return found
 
 
-def _find(folders: list[Path], key: CubinKey, compiler: str | None = None) -> bytes | None:
-    cubins = (find(folder, key, compiler) for folder in folders)
-    return next((cubin for cubin in cubins if cubin is not None), None)
+def _find_all(
+    folders: list[Path], keys: dict[str, CubinKey], compiler: str | None = None
+) -> dict[str, bytes]:
+    """Those of the cubins that are in one of the folders, by source."""
+    found = {}
+    for source, key in keys.items():
+        cubins = (find(folder, key, compiler) for folder in folders)
+        cubin = next((cubin for cubin in cubins if cubin is not None), None)
+        if cubin is not None:
+            found[source] = cubin
+    return found
 
 
 def _keep(folders: list[Path], key: CubinKey, compiler: str, cubin: bytes) -> list[Path]:

@@ -118,7 +118,8 @@ class Device:
     def free_memory(self) -> tuple[int, int]:
         """Bytes that are free, and bytes that there are."""
         with self:
-            return self.driver.mem_get_info()
+            free, total = self.driver.mem_get_info()
+            return free, total
 
     def close(self) -> None:
         """Give the context back; what was allocated in it must be freed before. Twice is allowed.
@@ -188,7 +189,8 @@ def _limits(driver: ModuleType, handle: Any) -> DeviceLimits:
 
 
 def _attribute(driver: ModuleType, handle: Any, name: str) -> int:
-    return handle.get_attribute(getattr(driver.device_attribute, name))
+    value: int = handle.get_attribute(getattr(driver.device_attribute, name))
+    return value
 
 
 def _release(context: Any, thread: int) -> None:

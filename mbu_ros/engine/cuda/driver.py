@@ -49,7 +49,7 @@ def find_gpu(driver: ModuleType, index: int = 0) -> Any:
     Raises:
         EngineUnavailable: there is none.
     """
-    count = driver.Device.count()
+    count: int = driver.Device.count()
     if count == 0:
         raise EngineUnavailable('the NVIDIA driver lists no GPU; see what nvidia-smi says')
     if not 0 <= index < count:
@@ -60,7 +60,7 @@ def find_gpu(driver: ModuleType, index: int = 0) -> Any:
 def architecture_of(gpu: Any) -> int:
     """Compute capability times ten of a pycuda.driver.Device, such as 87."""
     major, minor = gpu.compute_capability()
-    return 10 * major + minor
+    return int(10 * major + minor)
 
 
 def present_architectures() -> list[int]:

@@ -36,6 +36,9 @@ MAX_BATCH = 8
 MAX_SESSIONS = 8
 """Sets of frame formats that stay prepared; the one unused for longest makes room."""
 
+SessionKey = tuple[tuple[tuple[str, int, int, int], ...], bool]
+"""Encoding, height, width and step of each frame, and whether with confidence."""
+
 
 class CudaEngine:
     """Runs a model on an NVIDIA GPU. It belongs to the thread that made it.
@@ -61,7 +64,7 @@ class CudaEngine:
         check_model(model)
         self.model = model
         self._instruction = instruction
-        self._sessions: OrderedDict[tuple, Session] = OrderedDict()
+        self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()
         self._parts: Shared | None = None
         self._device = Device(device_index)
         self.architecture = f'sm_{self._device.limits.architecture}'
@@ -96,8 +99,8 @@ class CudaEngine:
 
     def memory(self) -> Memory:
         """What it holds of the GPU's memory; on an integrated GPU, with the frames."""
-        parts = self._parts
         with self._device as device:
+            parts = self._open_parts()
             sessions = sum(session.own_bytes for session in self._sessions.values())
             used = parts.parameters.bytes + parts.arena.bytes + sessions
             return Memory(used, *device.free_memory())
@@ -137,6 +140,10 @@ class CudaEngine:
         height, width = self.model.input_size
         self.session((FrameFormat('rgb8', height, width, 3 * width),))
 
+    def _open_parts(self) -> Shared:
+        assert self._parts is not None  # a closed device lets nobody in
+        return self._parts
+
     def _segment(self, frames: Sequence[Frame], confidence: bool) -> list[Segmentation]:
         frames = [_takable(frame) for frame in frames]
         key = tuple([_signature(frame) for frame in frames]), confidence
@@ -155,16 +162,17 @@ class CudaEngine:
             for index in range(len(frames))
         ]
 
-    def _session(self, key: tuple) -> Session:
+    def _session(self, key: SessionKey) -> Session:
         session = self._sessions.get(key)
         if session is None:
             session = self._add_session(key)
         self._sessions.move_to_end(key)
         return session
 
-    def _add_session(self, key: tuple) -> Session:
+    def _add_session(self, key: SessionKey) -> Session:
         formats, confidence = key
-        session = Session(self._parts, tuple(FrameFormat(*form) for form in formats), confidence)
+        parts = self._open_parts()
+        session = Session(parts, tuple(FrameFormat(*form) for form in formats), confidence)
         while len(self._sessions) >= MAX_SESSIONS:
             self._sessions.popitem(last=False)[1].close()
         try:
@@ -172,14 +180,14 @@ class CudaEngine:
         except self._device.driver.MemoryError:
             LOGGER.info('GPU memory is short: all other sets of frame formats are given up')
             self._close_sessions()
-            self._parts.arena.free()
+            parts.arena.free()
             try:
                 session.open()
             except self._device.driver.MemoryError as error:
                 needed = session.memory_bytes
                 raise EngineError(
                     self._too_little(
-                        needed['activations'] + needed['frames'] + self._parts.parameters.wanted
+                        needed['activations'] + needed['frames'] + parts.parameters.wanted
                     )
                 ) from error
         self._sessions[key] = session

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from mbu_ros.engine.cuda.frame_format import FrameFormat
-from mbu_ros.engine.cuda.launch import Buffer, Constant, Launch
+from mbu_ros.engine.cuda.launch import Argument, Buffer, Constant, Launch
 from mbu_ros.engine.cuda.layout import padding_word
 from mbu_ros.engine.cuda.resize_tables import linear_table, nearest_table
 from mbu_ros.model.deployed import Model
@@ -48,8 +48,9 @@ def input_launches(model: Model, format: FrameFormat, index: int) -> list[Launch
     padded_height, padded_width = padded_size(height, width, model.depth)
     frame = (Buffer(f'frame{index}'), format.width, format.height, format.step)
     image = (Buffer('image'), index, padded_width, padded_height, padding_word(model))
+    tables: tuple[Argument, ...] = ()
     if _has_network_size(model, format):
-        kernel, pixels, tables = 'convert', 4, ()
+        kernel, pixels = 'convert', 4
     else:
         kernel, pixels = 'resize', 1
         columns, rows = _linear(format.width, width), _linear(format.height, height)

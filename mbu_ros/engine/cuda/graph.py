@@ -12,7 +12,6 @@ import contextlib
 import importlib
 import logging
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any, Protocol
 
 from mbu_ros.engine.cuda.device import Device
@@ -54,7 +53,7 @@ class Recorder:
         """Make work of what `enqueue` enqueues, which must be the same at every call."""
         return PlainWork(enqueue) if self.bindings is None else Graph(self, enqueue)
 
-    def check(self, result: tuple) -> Any:
+    def check(self, result: tuple[Any, ...]) -> Any:
         """The value that a call of cuda-bindings returned, None where it returns none.
 
         Raises:
@@ -192,7 +191,8 @@ class Marks:
 _warned = False
 
 
-def _load_bindings() -> ModuleType | None:
+def _load_bindings() -> Any:
+    """The module cuda.bindings.driver, None where it is missing."""
     global _warned
     try:
         return importlib.import_module('cuda.bindings.driver')

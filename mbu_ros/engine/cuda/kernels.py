@@ -97,7 +97,8 @@ def pack_arguments(
     Raises:
         EngineError: a buffer or constant that nobody provides, or an int beyond 32 bits.
     """
-    types, values = '', []
+    types = ''
+    values: list[int | float] = []
     for argument in launch.arguments:
         if isinstance(argument, (Buffer, Constant)):
             known = buffers if isinstance(argument, Buffer) else constants

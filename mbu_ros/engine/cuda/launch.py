@@ -21,6 +21,10 @@ class Constant:
     name: str
 
 
+Argument = Buffer | Constant | int | float
+"""What a kernel is given; an int is a C int, a float a C float."""
+
+
 @dataclass(frozen=True)
 class Launch:
     """One kernel launch.
@@ -31,7 +35,7 @@ class Launch:
         kernel: name of the kernel in it.
         grid, block: blocks, and threads of each.
         shared_bytes: dynamic shared memory of a block.
-        arguments: in the kernel's order; an int is a C int, a float a C float.
+        arguments: in the kernel's order.
     """
 
     layer: str
@@ -40,7 +44,7 @@ class Launch:
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     shared_bytes: int
-    arguments: tuple[Buffer | Constant | int | float, ...]
+    arguments: tuple[Argument, ...]
 
 
 @dataclass(frozen=True)

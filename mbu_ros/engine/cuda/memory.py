@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class Arena:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._allocation = None
+        self._allocation: Any = None
         self.generation = 0
         self.bytes = 0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbu_ros.engine.base import EngineUnavailable
-from mbu_ros.engine.cuda.launch import Buffer, Constant, DeviceLimits, Launch, Plan
+from mbu_ros.engine.cuda.launch import Argument, Buffer, Constant, DeviceLimits, Launch, Plan
 from mbu_ros.engine.cuda.layout import (
     Product,
     pack_first,
@@ -73,7 +73,7 @@ class _Maker:
 
     def add(
         self, layer: str, source: str, operand: str, shape: LayerShape, tiling: Tiling,
-        inputs: tuple, outputs: tuple,
+        inputs: tuple[Argument, ...], outputs: tuple[Argument, ...],
     ) -> None:
         product = self.product(shape)
         suffix = f'{tiling.columns}.{tiling.warp_columns}'
@@ -162,7 +162,7 @@ def network_plan(
             )
         return slots.take(size)
 
-    bits = pooled = None
+    bits = pooled = Buffer('image')  # what the next layer reads
     skips: dict[int, Buffer] = {}
     for shape in model.shapes[:-1]:
         channels, level = shape.out_channels, shape.level
@@ -184,13 +184,12 @@ def network_plan(
             _add_last(maker, shape, size, sources[0], confidence)
             break
         bits = tensor(channels, level)
-        pools = shape.is_pooled(model.depth)
-        pooled = tensor(channels, level + 1) if pools else None
-        _add_conv(maker, shape, size, sources, bits, pooled)
+        smaller = tensor(channels, level + 1) if shape.is_pooled(model.depth) else None
+        _add_conv(maker, shape, size, sources, bits, smaller)
         for source in sources:
             slots.give_back(source)
-        if pools:
-            skips[level] = bits
+        if smaller is not None:
+            pooled, skips[level] = smaller, bits
 
     pixels = batch * model.input_size[0] * model.input_size[1]
     buffers = {'labels': pixels, **slots.sizes}

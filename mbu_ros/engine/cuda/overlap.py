@@ -12,7 +12,9 @@ OLDEST_OVERLAPPING = 90
 """First architecture on which a kernel can be launched before the one before it has ended."""
 
 
-def let_kernels_overlap(bindings: ModuleType, graph: Any, check: Callable[[tuple], Any]) -> None:
+def let_kernels_overlap(
+    bindings: ModuleType, graph: Any, check: Callable[[tuple[Any, ...]], Any]
+) -> None:
     """Make the edges from kernel to kernel of a captured graph programmatic.
 
     Then a kernel may be launched while the one before it ends, which hides the latency of its

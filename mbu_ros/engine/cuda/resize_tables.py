@@ -31,4 +31,5 @@ def linear_table(source: int, target: int) -> np.ndarray:
 
 def nearest_table(source: int, target: int) -> np.ndarray:
     """The input pixel that `resize_mask` takes for each output pixel: int32 [target]."""
-    return resize_mask(np.arange(source, dtype=np.int32)[None], 1, target)[0]
+    table: np.ndarray = resize_mask(np.arange(source, dtype=np.int32)[None], 1, target)[0]
+    return table

@@ -142,7 +142,7 @@ class Session:
     def run(self) -> None:
         """Segment the frames, from upload to download; returns when the masks are there."""
         with self._ready() as device:
-            self._whole.launch()
+            self._recorded_whole().launch()
             device.stream.synchronize()
 
     def mask(self, index: int) -> np.ndarray:
@@ -179,8 +179,9 @@ class Session:
                 and with the marks between stages, which keep those from overlapping.
         """
         with self._ready() as device:
-            timed = self._whole if transfers else self._recorded_compute()
-            self._whole.launch()
+            whole = self._recorded_whole()
+            timed = whole if transfers else self._recorded_compute()
+            whole.launch()
             return time_each(device, timed.launch, repeat)
 
     def launch_milliseconds(self, repeat: int) -> list[tuple[Launch, float]]:
@@ -189,7 +190,7 @@ class Session:
             recorder = self._shared.recorder
             return [
                 (launch, time_in_a_row(recorder, call, repeat))
-                for launch, call in self._bound.calls
+                for launch, call in self._bound_plan().calls
             ]
 
     def _hold(self, part: Any) -> Any:
@@ -225,14 +226,22 @@ class Session:
         self._whole = shared.recorder.record(self._enqueue_whole)
         self._generation = shared.arena.generation
 
+    def _bound_plan(self) -> BoundPlan:
+        assert self._bound is not None  # since `_ready`
+        return self._bound
+
+    def _recorded_whole(self) -> Work:
+        assert self._whole is not None  # since `_ready`
+        return self._whole
+
     def _recorded_compute(self) -> Work:
         if self._compute is None:
-            self._compute = self._shared.recorder.record(self._bound.enqueue)
+            self._compute = self._shared.recorder.record(self._bound_plan().enqueue)
         return self._compute
 
     def _enqueue_whole(self) -> None:
         self._upload.enqueue_upload()
-        self._bound.enqueue_marked(self._marks)
+        self._bound_plan().enqueue_marked(self._marks)
         self._download.enqueue_download()
 
     def _drop_work(self) -> None:
