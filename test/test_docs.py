@@ -47,7 +47,7 @@ def range_text(entry):
 
 
 def default_text(entry):
-    value = str(entry.default)
+    value = str(entry.default) or "''"
     return f'`{value.lower() if isinstance(entry.default, bool) else value}`'
 
 
