@@ -33,7 +33,7 @@ from launch_ros.substitutions import FindPackageShare
 from mbu_ros.bags.bag import Bag
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live import live_run, rosbag2
-from mbu_ros.evaluation.live.cameras import LiveCamera
+from mbu_ros.evaluation.live.cameras import LiveCamera, given_labels
 from mbu_ros.evaluation.live.endings import note_end
 from mbu_ros.evaluation.live.live_run import LiveRun
 from mbu_ros.evaluation.report.thresholds import EXIT_CODE, Thresholds
@@ -88,8 +88,8 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'label_topic',
                 default_value='',
-                description='Topics of their labels (mono8), in the same order; empty: those that '
-                'lie beside the images',
+                description='Topics of their labels (mono8), in the same order, none for a camera '
+                'without; empty: those that lie beside the images',
             ),
             DeclareLaunchArgument(
                 'cameras',
@@ -203,7 +203,7 @@ def _read_arguments(context: LaunchContext) -> LiveRun:
         engine=text('engine'),
         speed=1.0 if number('rate') is None else number('rate'),
         image_topics=_split(text('image_topic')),
-        label_topics=_split(text('label_topic')),
+        label_topics=given_labels(_split(text('label_topic'))),
         cameras=_split(text('cameras')),
         label_tolerance_ms=number('label_tolerance') or 0.0,
         params_file=path('params_file'),

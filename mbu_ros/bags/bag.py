@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -139,7 +140,13 @@ class Bag:
     def _lose(self, text: str) -> None:
         if text not in self.losses:
             self.losses.append(text)
-            LOGGER.warning('%s: %s', self.path, text)
+            _warn_once(self.path, text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _warn_once(path: Path, text: str) -> None:
+    # Each part of an evaluation opens the bag anew.
+    LOGGER.warning('%s: %s', path, text)
 
 
 def _count(connections: Iterable[Connection]) -> dict[str, Topic]:

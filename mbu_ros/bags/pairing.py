@@ -3,8 +3,11 @@
 """Which label belongs to which image: they are paired by stamp, wherever reading begins.
 
 An image and a label are a pair where each is the other's nearest, at most the tolerance apart; of
-two equally near ones the earlier stamp counts. This looks at neighbours alone, so a bag read in
-spans gives the pairs that it gives as a whole.
+two equally near ones the earlier stamp counts, and of two with the same stamp the one logged nearer
+to the other half of the pair. This looks at neighbours alone, so a bag read in spans gives the
+pairs that it gives as a whole.
+
+A stamp of 0 that several images in a row have is none: nobody knows which label is whose.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ MAX_TOLERANCE = SECOND
 """The largest tolerance; twice as much of the images must be looked through for neighbours."""
 
 _JITTER = SECOND // 5
-"""How much images of one camera may be logged out of the order of their stamps."""
+"""How much images of one camera may be logged out of the order of their stamps. Others with the
+same stamp are looked for as far away, or further where there are more of them in between."""
 
 
 @dataclass(eq=False)
@@ -37,11 +41,13 @@ class Stamped:
         stamp: of its header, ns.
         time: when it was logged, ns.
         message: the decoded message; None once it is used up.
+        turn: how many of its topic were logged at the same time before it; told of images alone.
     """
 
     stamp: int
     time: int
     message: object | None
+    turn: int = 0
 
 
 def check_tolerance(tolerance: int) -> None:
@@ -55,7 +61,7 @@ def check_tolerance(tolerance: int) -> None:
 
 def neighbourhood(tolerance: int) -> int:
     """How far around an image, in log time (ns), other images may claim its label."""
-    return 2 * tolerance + _JITTER if tolerance else 0
+    return 2 * tolerance + _JITTER
 
 
 class Labels:
@@ -89,7 +95,7 @@ class Labels:
                 break
             if abs(label.time - image.time) > LABEL_DELAY:
                 continue
-            if best is None or _distance(label, image) < _distance(best, image):
+            if best is None or _nearness(label, image) < _nearness(best, image):
                 best = label
         return best
 
@@ -144,22 +150,22 @@ def pair(
         label = labels.nearest(image, tolerance)
         if label is None or label.message is None:
             return image, None
+        rivals = [other for other in around if other.time <= image.time + reach]
+        if image.stamp == 0 and sum(other.stamp == 0 for other in rivals) > 1:
+            return image, None  # in simulation, a single one is the stamp of the first image
         # The first of equally near ones: `min` keeps to the order.
-        rivals = (other for other in around if other.time <= image.time + reach)
-        claimed = min(rivals, key=lambda other: (_distance(other, label), other.stamp))
+        claimed = min(rivals, key=lambda other: _nearness(other, label))
         return image, label if claimed is image else None
 
     for image in images:
-        # An exact match has no rivals but images of the same stamp, which come too late.
         around.append(image)
         waiting.append(image)
-        while waiting and waiting[0].time + reach < image.time:
-            yield decide()
-        while reach == 0 and waiting:
+        while waiting[0].time + reach < image.time:
             yield decide()
     while waiting:
         yield decide()
 
 
-def _distance(one: Stamped, other: Stamped) -> int:
-    return abs(one.stamp - other.stamp)
+def _nearness(one: Stamped, other: Stamped) -> tuple[int, int, int]:
+    """Sorts those that may be the partner of `other`, the best one first."""
+    return abs(one.stamp - other.stamp), one.stamp, abs(one.time - other.time)

@@ -151,10 +151,11 @@ class BagReader:
         labels = Labels(self._labels(start, stop), start, stop)
         reason = None
         last = None
+        late: list[int] = []
         count = taken = 0
         if limit == 0:
             return
-        for image, label in pair(self._images(start, stop), labels, self._tolerance):
+        for image, label in self._pairs(self._images(start, stop), labels):
             last = image.time
             if (start is not None and last < start) or (stop is not None and last >= stop):
                 continue
@@ -172,17 +173,23 @@ class BagReader:
                 ids = self._read_label(label, *pixels.shape[:2])
                 label.message = None
                 taken += 1
+                late = [time for time in (*late, label.time) if time > last]
             seconds = (image.stamp - self._origin()) / SECOND
-            yield Sample(stamp_name(image.stamp), pixels, ids, seconds, image.stamp)
+            name = stamp_name(image.stamp)
+            yield Sample(name, pixels, ids, seconds, image.stamp, (image.time, image.turn))
             count += 1
             if count == limit:
+                logged = labels.logged_until(last)
                 break
         else:
             labels.finish()
-            last = None
-        logged = labels.logged if last is None else labels.logged_until(last)
+            logged = labels.logged
+            last = None if stop is None else stop - 1
+        if limit is not None and last is not None:
+            # Nobody counts the labels that are logged after the end, whoever took some of them.
+            taken -= sum(time > last for time in late)
         self.unmatched_labels = logged - taken
-        if self.unmatched_labels > 0 and limit is None:
+        if self.unmatched_labels > 0 and (limit, start, stop) == (None, None, None):
             LOGGER.warning(
                 '%s: %d labels in %s have no image of their stamp',
                 self.path,
@@ -195,15 +202,25 @@ class BagReader:
                 f'used: {reason or "; ".join(self.losses) or "they are damaged"}'
             )
 
+    def _pairs(
+        self, images: Iterator[Stamped], labels: Labels
+    ) -> Iterator[tuple[Stamped, Stamped | None]]:
+        if self.label_topic is None:  # no image need wait for those that follow
+            return ((image, None) for image in images)
+        return pair(images, labels, self._tolerance)
+
     def _images(self, start: int | None, stop: int | None) -> Iterator[Stamped]:
-        reach = neighbourhood(self._tolerance)
+        # Without labels there is nothing to compete for.
+        reach = neighbourhood(self._tolerance) if self.label_topic else 0
+        before, turn = None, 0
         for time, message in self._decoded(self.image_topic, start, stop, reach):
+            before, turn = time, turn + 1 if time == before else 0
             if isinstance(message, InputError):
                 if _within(time, start, stop):
                     self.skipped += 1
                     self._warn(f'image logged at {stamp_name(time)} skipped', message)
                 continue
-            yield Stamped(stamp_nanoseconds(message), time, message)
+            yield Stamped(stamp_nanoseconds(message), time, message, turn)
 
     def _labels(self, start: int | None, stop: int | None) -> Iterator[Stamped]:
         if self.label_topic is None:
@@ -242,7 +259,10 @@ class BagReader:
     def _origin(self) -> int:
         """Stamp of the bag's first image, from which times of samples count."""
         if self._first_stamp is None:
-            self._first_stamp = next(self._images(None, None)).stamp
+            found = (message for _, message in self._decoded(self.image_topic, None, None, 0))
+            # Those before it that cannot be decoded are counted where their span is read.
+            first = next(message for message in found if not isinstance(message, InputError))
+            self._first_stamp = stamp_nanoseconds(first)
         return self._first_stamp
 
     def _only(self, cameras: list[str]) -> str:

@@ -37,7 +37,7 @@ LOGGER = logging.getLogger(__name__)
 
 MASK, OVERLAY = '/mask', '/overlay'
 
-Masks = Callable[[str, int], np.ndarray | None]
+Masks = Callable[[str, int, tuple[int, int]], np.ndarray | None]
 
 
 def write_results(
@@ -61,8 +61,8 @@ def write_results(
         source: the bag to copy.
         out: folder to make.
         model_classes: what mask values mean, and their colours.
-        masks: asked with image topic and header stamp (ns) of each image; its mask, uint8 [H, W],
-            or None.
+        masks: asked with image topic, header stamp (ns) and `Sample.logged` of each image; its
+            mask, uint8 [H, W], or None.
         cameras: those of the bag that were segmented.
 
     Returns:
@@ -73,13 +73,19 @@ def write_results(
     """
     bag, out = Bag(source), Path(out)
     bases = _bases([camera.image_topic for camera in cameras], bag.topics)
+    before: dict[str, tuple[int, int]] = {}
     with new_bag(out, bag.storage, bag.custom) as writer:
         copy = _Copy(writer, out, bag)
         for message in bag.messages():
             copy.add(message)
-            base = bases.get(message.connection.topic)
+            topic = message.connection.topic
+            base = bases.get(topic)
             if base is not None:
-                for name, kind, result in _results(message, masks, model_classes):
+                time, turn = before.get(topic, (None, 0))
+                before[topic] = message.time, turn + 1 if time == message.time else 0
+                for name, kind, result in _results(
+                    message, before[topic], masks, model_classes
+                ):
                     copy.add_result(base + name, kind, message.time, result)
         copy.add_empty_topics()
     return copy.masks
@@ -129,7 +135,7 @@ class _Copy:
 
 
 def _results(
-    message: Stored, masks: Masks, classes: ClassMap
+    message: Stored, logged: tuple[int, int], masks: Masks, classes: ClassMap
 ) -> Iterator[tuple[str, str, object]]:
     """End of the topic's name, type and message of each result of an image."""
     topic, kind = message.connection.topic, message.connection.msgtype
@@ -138,7 +144,7 @@ def _results(
         stamp = stamp_nanoseconds(image)
     except Exception:  # a damaged message, which nobody segmented either
         return
-    mask = masks(topic, stamp)
+    mask = masks(topic, stamp, logged)
     if mask is None:
         return
     yield MASK, IMAGE, make_image(image.header, mask, 'mono8')

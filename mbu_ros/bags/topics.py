@@ -64,6 +64,31 @@ def check_label_topic(topics: Mapping[str, Topic], name: str) -> None:
     _require(topics, name, (IMAGE,))
 
 
+def label_topics(topics: Mapping[str, Topic]) -> list[str]:
+    """Image topics that are labels by their names, sorted.
+
+    Topics without messages do not count where others have some.
+    """
+    found = sorted(
+        name
+        for name, topic in topics.items()
+        if topic.kind == IMAGE and 'label' in name.lower()
+    )
+    return [name for name in found if topics[name].messages] or found
+
+
+def stray_labels(topics: Mapping[str, Topic]) -> list[str]:
+    """Label topics that have nothing in common with the name of any of several cameras."""
+    cameras = camera_topics(topics)
+    if len({namespace(camera) for camera in cameras}) < 2:
+        return []
+    return [
+        label
+        for label in label_topics(topics)
+        if topics[label].messages and not any(_shared(camera, label) for camera in cameras)
+    ]
+
+
 def choose_label_topic(
     topics: Mapping[str, Topic], image_topic: str, cameras: Sequence[str]
 ) -> str | None:
@@ -81,11 +106,7 @@ def choose_label_topic(
         InputError: it may be one of several, or may belong to several cameras; the text lists the
             topics.
     """
-    labels = sorted(
-        name
-        for name, topic in topics.items()
-        if topic.kind == IMAGE and 'label' in name.lower() and name != image_topic
-    )
+    labels = [name for name in label_topics(topics) if name != image_topic]
     others = [name for name in cameras if namespace(name) != namespace(image_topic)]
     shared = {label: _shared(image_topic, label) for label in labels}
     if others:

@@ -8,6 +8,8 @@ Exit code 3: the report is there, but missed a limit of --min-miou, --max-p95-ms
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 
 from mbu_ros.commands.evaluate_arguments import add_arguments
 from mbu_ros.errors import InputError
@@ -87,10 +89,34 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError('give a model with --model: the name of a shipped one, or a file')
     if args.json and args.json.is_dir():
         raise InputError(f'--json {args.json} is a folder; name a file')
+    for option in ('json', 'report', 'save_masks', 'write_bag'):
+        if path := getattr(args, option):
+            _check_place(_option(option), path)
+            if args.write_bag and option != 'write_bag':
+                _check_outside(args.write_bag, _option(option), path)
     if args.write_bag and args.write_bag.exists():
         raise InputError(
             f'--write-bag {args.write_bag}: exists already; remove it or choose another path'
         )
+
+
+def _check_outside(bag: Path, option: str, path: Path) -> None:
+    """A bag is made at the end, and only where nothing lies."""
+    if bag.resolve() in (path.resolve(), *path.resolve().parents):
+        raise InputError(f'{option} {path} would lie in --write-bag {bag}; choose another path')
+
+
+def _check_place(option: str, path: Path) -> None:
+    """Folders that are missing will be made; whether that will go well shows at the nearest one."""
+    folder = path.absolute().parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if path.is_dir():
+        folder = path
+    if not folder.is_dir():
+        raise InputError(f'{option} {path}: {folder} is no folder')
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f'{option} {path}: {folder} cannot be written to')
 
 
 def _wants_report(args: argparse.Namespace) -> bool:

@@ -23,15 +23,19 @@ def write_bags(out: Path, plan: Plan, evaluation: Evaluation, masks: Path) -> No
         evaluation: of the plan.
         masks: folder with all masks; others that lie there, too, are left alone.
     """
-    evaluated = {(record.sequence, record.stamp) for record in evaluation.records}
+    evaluated = {(record.sequence, record.logged) for record in evaluation.records}
     for bag in plan.bags:
         files = MaskFiles(masks / bag.folder)
 
         def mask(
-            topic: str, stamp: int, bag: PlannedBag = bag, files: MaskFiles = files
+            topic: str,
+            stamp: int,
+            logged: tuple[int, int],
+            bag: PlannedBag = bag,
+            files: MaskFiles = files,
         ) -> np.ndarray | None:
-            known = (camera_sequence(bag.name, topic), stamp) in evaluated
-            return files.get(topic, stamp) if known else None
+            known = (camera_sequence(bag.name, topic), logged) in evaluated
+            return files.get(topic, stamp, logged) if known else None
 
         path = out / bag.folder
         written = write_results(bag.path, path, evaluation.classes, mask, bag.cameras)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from mbu_ros import __version__
 from mbu_ros.commands.evaluate import boundary_tolerances
+from mbu_ros.errors import InputError
 from mbu_ros.evaluation.accumulator import Evaluation
 from mbu_ros.evaluation.classes import check_against
 from mbu_ros.evaluation.offline import OfflineResult, evaluate_plan
@@ -46,7 +47,12 @@ def run_offline(args: argparse.Namespace) -> int:
     against = load_model(against_file) if against_file else None
     if against is not None:
         check_against(model.classes, against.classes)
+    if args.find_peak:
+        from mbu_ros.evaluation.live.run import check_run
+
+        check_run(args.model)  # that no node can run is said before the work
     plan = make_plan(args, model)
+    failure = ''
     settings = PartSettings(
         model=model_file,
         against=against_file,
@@ -73,7 +79,11 @@ def run_offline(args: argparse.Namespace) -> int:
         if args.find_peak:
             from mbu_ros.commands.evaluate_peak import measure_peak
 
-            facts = replace(facts, peak=measure_peak(args, console))
+            try:
+                facts = replace(facts, peak=measure_peak(args, console))
+            except InputError as error:  # the rest is done, and may have taken hours
+                failure = f'the peak was not found: {error}'
+                facts = replace(facts, notes=[*facts.notes, failure])
         report = build_report(result.evaluation, facts, thresholds)
         print_report(report, console)
         _write(args, result.evaluation, report)
@@ -82,6 +92,9 @@ def run_offline(args: argparse.Namespace) -> int:
 
             write_bags(args.write_bag, plan, result.evaluation, settings.masks)
         folder.remove()
+    if failure:
+        print(f'mbu: {failure}', file=sys.stderr)
+        return 1
     return exit_code(report)
 
 
@@ -170,7 +183,8 @@ def _facts(
         }),
         labels=LabelCounts(
             matched=evaluation.labelled_frames,
-            unmatched=counts.unmatched_labels,
+            # A label may fit images of one stamp that lie in different parts.
+            unmatched=max(0, counts.unmatched_labels),
             unusable=counts.unusable_labels,
             tolerance_ms=args.label_tolerance or 0.0,
         ),

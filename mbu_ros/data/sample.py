@@ -38,6 +38,9 @@ class Sample:
         label: uint8 [H, W] of class indices, `IGNORE` where unlabelled; None without labels.
         time: seconds since the start of its sequence; None where the source has no clock.
         stamp: header stamp of its message, nanoseconds since 1970; None if it is from no message.
+            Several frames may have the same.
+        logged: when its message was logged, nanoseconds since 1970, and how many of its topic were
+            logged at that very time before it: unlike the stamp, no two of a topic share it.
     """
 
     name: str
@@ -45,3 +48,4 @@ class Sample:
     label: np.ndarray | None = None
     time: float | None = None
     stamp: int | None = None
+    logged: tuple[int, int] | None = None

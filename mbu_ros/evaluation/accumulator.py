@@ -10,6 +10,7 @@ frame and the one before it alone, so that the evaluations of parts merge into t
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +54,7 @@ class Evaluation:
         stability: of all pairs of consecutive frames of a film, that is of frames with a time.
         agreement: the other model's masks in the place of labels; None without another model.
         records: figures of each frame that got a mask, in the order of `add`.
-        labelled_frames: how many of them had a label.
+        labelled: how many of them had a label, by sequence.
         stages: milliseconds of each frame by stage, in running order.
         gallery: frames for pictures; None where not gathered.
         by_sequence: `confusion` of each sequence, in the order in which they came.
@@ -74,12 +75,17 @@ class Evaluation:
         self.stability = StabilityCounts()
         self.agreement = ConfusionMatrix(len(classes)) if against else None
         self.records: list[FrameRecord] = []
-        self.labelled_frames = 0
+        self.labelled: Counter[str] = Counter()
         self.stages: dict[str, list[float]] = {}
         self.gallery = Gallery(classes) if pictures else None
         self.by_sequence: dict[str, ConfusionMatrix] = {}
         self.first: dict[str, End] = {}
         self.last: dict[str, End] = {}
+
+    @property
+    def labelled_frames(self) -> int:
+        """How many frames had a label, be it one without a single labelled pixel."""
+        return self.labelled.total()
 
     def add(
         self,
@@ -106,14 +112,14 @@ class Evaluation:
             InputError: its label has another size, or a value that is no class. Nothing of the
                 frame is counted then.
         """
-        figures: dict[str, Any] = {'latency_ms': latency_ms}
+        figures: dict[str, Any] = {'latency_ms': latency_ms, 'logged': sample.logged}
         confusion = ConfusionMatrix(len(self.classes))
         if sample.label is not None:
             try:
                 confusion.add(sample.label, mask)
             except InputError as error:
                 raise InputError(f'frame {sample.name}: {error}') from error
-            self.labelled_frames += 1
+            self.labelled[sequence] += 1
             figures['pixel_accuracy'] = _defined(confusion.pixel_accuracy())
             figures['miou'] = _defined(confusion.miou())
         self._count(sequence, confusion)
@@ -153,7 +159,7 @@ class Evaluation:
         if self.agreement is not None and other.agreement is not None:
             self.agreement = self.agreement + other.agreement
         self.stability = self.stability + other.stability
-        self.labelled_frames += other.labelled_frames
+        self.labelled += other.labelled
         for stage, values in other.stages.items():
             self.stages.setdefault(stage, []).extend(values)
         if self.gallery is not None and other.gallery is not None:

@@ -9,6 +9,7 @@ arrays; the rest is JSON, which keeps every float64 as it is.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -66,7 +67,7 @@ def _head(evaluation: Evaluation) -> dict[str, Any]:
         'pictures': evaluation.gallery is not None,
         'stability': astuple(evaluation.stability),
         'records': [astuple(record) for record in evaluation.records],
-        'labelled_frames': evaluation.labelled_frames,
+        'labelled': evaluation.labelled,
         'stages': evaluation.stages,
         'sequences': list(evaluation.by_sequence),
         'films': list(evaluation.first),
@@ -107,7 +108,7 @@ def _build(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Evaluat
         }
         evaluation.gallery = Gallery.from_arrays(classes, kept)
     evaluation.stability = StabilityCounts(*head['stability'])
-    evaluation.labelled_frames = head['labelled_frames']
+    evaluation.labelled = Counter(head['labelled'])
     evaluation.stages = head['stages']
     evaluation.records = [_record(values) for values in head['records']]
     for index, sequence in enumerate(head['sequences']):
@@ -127,7 +128,9 @@ def _build(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Evaluat
 
 def _record(values: list[Any]) -> FrameRecord:
     record = dict(zip(FrameRecord.__dataclass_fields__, values))
-    return FrameRecord(**{**record, 'boundary_f1': tuple(record['boundary_f1'])})
+    # JSON knows no tuples.
+    tuples = {name: tuple(record[name]) for name in ('boundary_f1', 'logged') if record[name]}
+    return FrameRecord(**{**record, 'boundary_f1': (), **tuples})
 
 
 def _end(name: str, record: int, arrays: Mapping[str, np.ndarray]) -> End:

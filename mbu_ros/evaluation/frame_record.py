@@ -13,7 +13,7 @@ class FrameRecord:
 
     Attributes:
         sequence: which camera of which bag it is of; '' where the source is one sequence.
-        name: unique within its sequence.
+        name: unique within its sequence, where no stamp is repeated.
         stamp: of its header, nanoseconds since 1970; None where the source has no stamps.
         time: seconds since the first frame of its sequence; None where the source has no clock.
         pixel_accuracy, miou: of this frame's labelled pixels.
@@ -22,6 +22,7 @@ class FrameRecord:
         flicker, change: see `stability`; against the frame before it in its sequence.
         agreement: share of pixels for which the other model says the same.
         latency_ms: milliseconds.
+        logged: as of `Sample`; None where the source has no log.
     """
 
     sequence: str
@@ -35,3 +36,4 @@ class FrameRecord:
     change: float | None = None
     agreement: float | None = None
     latency_ms: float | None = None
+    logged: tuple[int, int] | None = None

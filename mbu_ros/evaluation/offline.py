@@ -8,9 +8,11 @@ was interrupted, but for the times.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -95,6 +97,9 @@ def evaluate_plan(
         if counts.unusable_images:
             reasons.append(f'{counts.unusable_images} images cannot be used, see the warnings')
         raise InputError('; '.join(['there is no frame to evaluate', *reasons]))
+    if settings.masks is not None:
+        _shorten_names(plan, settings.masks, evaluation)
+    notes += _repeated_stamps(evaluation)
     return OfflineResult(
         evaluation=evaluation,
         counts=counts,
@@ -103,6 +108,38 @@ def evaluate_plan(
         device=device,
         notes=(*notes, *counts.losses),
     )
+
+
+def _shorten_names(plan: Plan, masks: Path, evaluation: Evaluation) -> None:
+    """Name masks after their stamps where these are all different, as is now known."""
+    frames: dict[str, list[tuple[int, tuple[int, int]]]] = {}
+    for record in evaluation.records:
+        if record.stamp is not None and record.logged is not None:
+            frames.setdefault(record.sequence, []).append((record.stamp, record.logged))
+    if not frames:
+        return
+    # Late, so that a data tree can be evaluated without the bag libraries.
+    from mbu_ros.evaluation.mask_files import MaskFiles
+
+    for part in {part.sequence: part for part in plan.parts}.values():
+        MaskFiles(masks / part.bag).shorten(part.topic, frames.get(part.sequence, ()))
+
+
+def _repeated_stamps(evaluation: Evaluation) -> list[str]:
+    """A note on each sequence with frames that have the stamp of another one."""
+    stamps: dict[str, Counter[int]] = {}
+    for record in evaluation.records:
+        if record.stamp is not None:
+            stamps.setdefault(record.sequence, Counter())[record.stamp] += 1
+    notes = []
+    for sequence, counts in stamps.items():
+        if shared := sum(count for count in counts.values() if count > 1):
+            zero = ', which is 0 and so fits no label' if counts[0] > 1 else ''
+            notes.append(
+                f'{sequence}: {shared} of {counts.total()} frames share their stamp with others'
+                f'{zero}; check that the camera stamps each image'
+            )
+    return notes
 
 
 def _run_here(

@@ -128,4 +128,4 @@ def _keep(folder: Path, part: Part, sample: Sample, mask: np.ndarray) -> None:
     # Late, so that a data tree can be evaluated without the bag libraries.
     from mbu_ros.evaluation.mask_files import MaskFiles
 
-    MaskFiles(folder / part.bag).put(part.topic, sample.stamp, mask)
+    MaskFiles(folder / part.bag).put(part.topic, sample.stamp, mask, sample.logged)

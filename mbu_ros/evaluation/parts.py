@@ -103,7 +103,9 @@ class BagPart:
         counts.unusable_images = reader.skipped
         counts.unmatched_labels = reader.unmatched_labels
         counts.unusable_labels = reader.unusable_labels
-        counts.losses = list(reader.losses)
+        # Of several bags, each says which one it is.
+        of = f'{self.bag}: ' if self.bag else ''
+        counts.losses = [of + loss for loss in reader.losses]
 
 
 @dataclass(frozen=True)

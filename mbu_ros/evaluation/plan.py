@@ -23,6 +23,7 @@ from mbu_ros.evaluation.spans import divide, part_size
 
 if TYPE_CHECKING:
     from mbu_ros.bags.cameras import Camera
+    from mbu_ros.bags.reader import BagReader
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ def plan_bags(
                 raise
             notes.append(f'left out: {error}')
             continue
+        if not label_topics:
+            notes += _unused_labels(name, readers)
         folder = name if len(found) > 1 else ''
         for reader in readers:
             check_classes(reader.classes, model_classes)
@@ -165,6 +168,20 @@ def plan_bags(
     return Plan(source, tuple(parts), frames, tuple(files), tuple(bags), tuple(notes))
 
 
+def _unused_labels(bag: str, readers: Sequence[BagReader]) -> list[str]:
+    """A note on labels that nobody uses since their names fit no camera."""
+    from mbu_ros.bags.topics import stray_labels
+
+    used = {reader.label_topic for reader in readers}
+    unused = [topic for topic in stray_labels(readers[0].topics) if topic not in used]
+    if not unused:
+        return []
+    return [
+        f'{bag}: {", ".join(unused)} not used: the names do not tell to which camera they belong; '
+        'say so with --image-topic and --label-topic'
+    ]
+
+
 def camera_sequence(bag: str, image_topic: str) -> str:
     """What reports call the frames of one camera of a bag."""
     return f'{bag}:{image_topic}'
@@ -181,4 +198,13 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(path.iterdir()) if path.is_dir() else [path]
+    """What a bag is read from: its folder may hold other files, such as an earlier report."""
+    from mbu_ros.bags.bag import storage_files
+    from mbu_ros.bags.metadata import METADATA
+
+    if not path.is_dir():
+        return [path]
+    stored = storage_files(path)
+    # SQLite's log is a part of a file that is still being written.
+    beside = [path / METADATA, *(file.with_name(f'{file.name}-wal') for file in stored)]
+    return sorted([*stored, *(file for file in beside if file.is_file())])

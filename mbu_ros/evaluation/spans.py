@@ -53,11 +53,13 @@ def divide(whole: BagPart, reader: BagReader) -> list[BagPart]:
 def _divide_first(whole: BagPart, reader: BagReader) -> list[BagPart]:
     """The same of the first images alone: these are a number of frames, while parts are times."""
     messages = islice(reader.messages([reader.image_topic]), whole.frames)
-    times = [message.time for message in messages]
+    # Files of a split bag may overlap in time.
+    times = sorted(message.time for message in messages)
     if not times:
         return [whole]
     size = part_size(len(times))
-    borders = [*times[::size], times[-1] + 1]
+    # Labels logged before the first image count as they do in the whole bag.
+    borders = [reader.start, *times[size::size], times[-1] + 1]
     parts = [
         replace(
             whole,

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
 
+from mbu_ros.bags.bag import Bag
 from mbu_ros.bags.cameras import Camera, choose_cameras, find_bags
-from mbu_ros.bags.format import COMPRESSED_IMAGE, IMAGE
+from mbu_ros.bags.format import COMPRESSED_IMAGE, IMAGE, TYPESTORE
 from mbu_ros.bags.reader import BagReader
+from mbu_ros.bags.topics import stray_labels
 from mbu_ros.errors import InputError
 
 from .bag_files import START, frames, image_bytes, jpeg_bytes, storage_file, write_raw
@@ -128,3 +131,24 @@ def test_no_bag_is_one_error(tmp_path):
             find_bags([path])
     with pytest.raises(InputError, match='no bag was named'):
         find_bags([])
+
+
+def test_a_label_topic_without_messages_is_no_rival(tmp_path):
+    with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic in ('/cam/image', '/cam/label', '/cam/label_image'):
+            connection = writer.add_connection(topic, IMAGE, typestore=TYPESTORE)
+            if topic != '/cam/label':
+                data = image_bytes(START, np.zeros((8, 8, 3), np.uint8))
+                writer.write(connection, START, data)
+    assert pairs(tmp_path / 'bag') == [('/cam/image', '/cam/label_image')]
+
+
+def test_labels_that_fit_no_camera_are_known(tmp_path):
+    path = bag_of(
+        tmp_path / 'bag', '/left/image', '/right/image', '/truth/left/label', '/left/label'
+    )
+    assert stray_labels(Bag(path).topics) == ['/truth/left/label']
+    assert pairs(path) == [('/left/image', '/left/label'), ('/right/image', None)]
+    # One camera has no rivals.
+    path = bag_of(tmp_path / 'one', '/left/image', '/truth/left/label')
+    assert stray_labels(Bag(path).topics) == []

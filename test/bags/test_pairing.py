@@ -73,3 +73,22 @@ def test_what_is_held_does_not_grow():
     assert max(held) <= 2 * LABEL_DELAY // 10**8 + 1
     track.finish()
     assert track.logged == 10**4
+
+
+def test_of_labels_and_images_with_one_stamp_those_logged_together_are_pairs():
+    track = Labels([Stamped(5, time * MS, time) for time in (0, 100, 200)], None, None)
+    images = [Stamped(5, time * MS, object()) for time in (10, 90, 230)]
+    found = [label and label.message for _, label in pair(images, track, 0)]
+    assert found == [0, 100, 200]
+
+
+def test_stamps_that_were_never_set_belong_to_no_label():
+    def found(stamps):
+        times = [100 * MS * index for index in range(len(stamps))]
+        track = Labels([Stamped(s, t, object()) for s, t in zip(stamps, times)], None, None)
+        images = [Stamped(s, t, object()) for s, t in zip(stamps, times)]
+        return [label is not None for _, label in pair(images, track, 0)]
+
+    assert found([0] * 30) == [False] * 30
+    # The first moment of a simulation.
+    assert found([0, 100 * MS, 200 * MS]) == [True] * 3

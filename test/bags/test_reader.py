@@ -350,3 +350,79 @@ def test_every_encoding_of_the_node_is_read(tmp_path, storage):
     assert len(read) == len(imaging.ENCODINGS)
     for sample, image in zip(read, expected):
         assert np.array_equal(sample.image, image)
+
+
+def in_spans(bag, count):
+    """All samples read in so many spans, and the sums of labels unmatched and images skipped."""
+    length = bag.end - bag.start
+    borders = [bag.start + length * index // count for index in range(count + 1)]
+    read, unmatched, skipped = [], 0, 0
+    for start, stop in zip(borders, borders[1:]):
+        read += bag.samples(start=start, stop=stop)
+        unmatched += bag.unmatched_labels
+        skipped += bag.skipped
+    return read, unmatched, skipped
+
+
+def test_a_damaged_first_image_is_skipped_once_however_a_bag_is_read(tmp_path):
+    messages = [('/cam/image', START - 10**8, b'\0\1\0\0no image'), *frames(8)]
+    path = write_raw(tmp_path / 'bag', messages)
+    bag = BagReader(path)
+    whole = list(bag.samples())
+    assert bag.skipped == 1
+    # As the parts of an evaluation do, each with a reader of its own.
+    skipped = 0
+    for start in range(bag.start, bag.end, 3 * 10**8):
+        part = BagReader(path)
+        assert all(s.time == whole[0].time + (s.stamp - START) / 10**9
+                   for s in part.samples(start=start, stop=start + 3 * 10**8))
+        skipped += part.skipped
+    assert skipped == 1
+
+
+@pytest.mark.parametrize('late', [-3, 3])
+def test_the_first_frames_leave_no_label_over(tmp_path, late):
+    messages = frames(8)
+    for index in range(0, len(messages), 2):  # labels are logged earlier or later than images
+        topic, time, data = messages[index]
+        messages[index] = topic, time + late * 10**7, data
+    messages.sort(key=lambda message: message[1])
+    bag = BagReader(write_raw(tmp_path / 'bag', messages))
+    read = list(bag.samples(3))
+    assert all(sample.label is not None for sample in read)
+    assert bag.unmatched_labels == 0
+    read = list(bag.samples(9, start=bag.start, stop=START + 4 * 10**8 + 1))
+    assert len(read) == 5 and all(sample.label is not None for sample in read)
+    assert bag.unmatched_labels == 0
+
+
+@pytest.mark.parametrize('spans', [1, 2, 3, 5, 12])
+def test_a_label_goes_to_one_of_the_images_with_its_stamp(tmp_path, spans):
+    messages = []
+    for index in range(12):  # each image twice, 100 ms apart
+        time, stamp = START + index * 10**8, START + index // 2 * 2 * 10**8
+        messages.append(('/cam/image', time, image_bytes(stamp, np.zeros((8, 10, 3), np.uint8))))
+        if index % 2 == 0:
+            label = image_bytes(stamp, np.zeros((8, 10), np.uint8), 'mono8')
+            messages.append(('/cam/label', time + 10**7, label))
+    bag = BagReader(write_raw(tmp_path / 'bag', messages))
+    read, unmatched, _ = in_spans(bag, spans)
+    assert [sample.label is not None for sample in read] == [True, False] * 6
+    assert unmatched == 0
+
+
+def test_images_of_one_stamp_are_told_apart(tmp_path):
+    data = image_bytes(0, np.zeros((8, 10, 3), np.uint8))
+    times = [START, START, START, START + 1]
+    bag = BagReader(write_raw(tmp_path / 'bag', [('/cam/image', time, data) for time in times]))
+    expected = [(START, 0), (START, 1), (START, 2), (START + 1, 0)]
+    assert [sample.logged for sample in bag.samples()] == expected
+    assert {sample.stamp for sample in bag.samples()} == {0}
+
+
+def test_a_loss_is_said_once_however_often_a_bag_is_opened(tmp_path, log_lines):
+    lines = log_lines('mbu_ros.bags.bag')
+    path = write_raw(tmp_path / 'bag', frames(2))
+    (path / 'metadata.yaml').unlink()
+    assert BagReader(path).losses == BagReader(path).losses != []
+    assert len(lines) == 1

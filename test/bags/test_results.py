@@ -39,7 +39,7 @@ ODD = 'odd_msgs/msg/Odd'
 MASK = np.tile(np.array([0, 1, 255, 1], np.uint8), (8, 2))
 
 
-def give_mask(topic, stamp):
+def give_mask(topic, stamp, logged):
     return MASK
 
 
@@ -55,7 +55,7 @@ def test_messages_are_copied_and_results_added(tmp_path, storage):
     skipped = START + 10**8
     asked = []
 
-    def masks(topic, stamp):
+    def masks(topic, stamp, logged):
         asked.append((topic, stamp))
         return None if stamp == skipped else np.ones((8, 10), np.uint8)
 
@@ -93,7 +93,7 @@ def test_a_compressed_camera_gets_a_compressed_overlay(tmp_path, storage):
         tmp_path / 'bag', [('/cam/image/compressed', START, jpeg_bytes(START, grey))], storage
     )
     out = tmp_path / 'out'
-    write_results(source, out, CLASSES, lambda topic, stamp: MASK, choose_cameras(source))
+    write_results(source, out, CLASSES, lambda topic, stamp, logged: MASK, choose_cameras(source))
     added = {m.topic: m for m in BagReader(out).messages()}
     overlay = added['/cam/segmentation/overlay/compressed']
     assert overlay.kind == COMPRESSED_IMAGE
@@ -160,7 +160,7 @@ def test_unknown_types_qos_and_empty_topics_are_kept(tmp_path, storage):
 def test_a_compressed_bag_is_copied_unpacked(tmp_path, mode):
     source = write_raw(tmp_path / 'bag', frames(2), 'mcap', mode)
     out = tmp_path / 'out'
-    write_results(source, out, CLASSES, lambda topic, stamp: None, choose_cameras(source))
+    write_results(source, out, CLASSES, lambda topic, stamp, logged: None, choose_cameras(source))
     assert messages_of(out) == messages_of(source) == messages_of(
         write_raw(tmp_path / 'plain', frames(2), 'mcap')
     )
@@ -171,7 +171,7 @@ def test_what_is_left_of_a_damaged_bag_is_copied(tmp_path):
     file = storage_file(source)
     file.write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])
     out = tmp_path / 'out'
-    write_results(source, out, CLASSES, lambda topic, stamp: None, choose_cameras(source))
+    write_results(source, out, CLASSES, lambda topic, stamp, logged: None, choose_cameras(source))
     assert messages_of(out) == messages_of(source)
     assert BagReader(out).losses == []
 
@@ -195,7 +195,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path, storage):
     (tmp_path / 'new').mkdir()
     with full_disk(200_000), pytest.raises(InputError, match='cannot be written') as caught:
         write_results(
-            source, tmp_path / 'new' / 'out', CLASSES, lambda topic, stamp: mask, cameras
+            source, tmp_path / 'new' / 'out', CLASSES, lambda topic, stamp, logged: mask, cameras
         )
     assert '\n' not in str(caught.value)
     assert list((tmp_path / 'new').iterdir()) == []

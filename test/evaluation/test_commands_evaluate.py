@@ -11,6 +11,7 @@ import pytest
 from mbu_ros.cli import main
 from mbu_ros.data.files import read_image
 from mbu_ros.engine.reference import ReferenceEngine
+from mbu_ros.errors import InputError
 from mbu_ros.evaluation.metrics import ConfusionMatrix
 
 IMAGE, LABEL = '/camera/image_raw', '/camera/label'
@@ -237,3 +238,29 @@ def test_the_peak_alone(tree, evaluate, monkeypatch, capsys):
     ((camera,),) = sent
     assert len(camera.messages) == 2 and camera.source == 'random (val)'
     assert 'Frames in' not in capsys.readouterr().out  # nothing was evaluated
+
+
+def test_a_peak_that_is_not_found_costs_only_the_peak(
+    bag, report, tmp_path, monkeypatch, capsys
+):
+    evaluate_peak = pytest.importorskip('mbu_ros.commands.evaluate_peak')
+
+    def fail(args, console):
+        raise InputError('the node ended')
+
+    monkeypatch.setattr(evaluate_peak, 'measure_peak', fail)
+    monkeypatch.setattr('mbu_ros.evaluation.live.run.check_run', lambda model: None)
+    made = report('--bag', bag, '--find-peak', '--write-bag', tmp_path / 'out', code=1)
+    assert made['frames_out'] == 3 and made['peak'] is None
+    assert any('the node ended' in note for note in made['notes'])
+    assert (tmp_path / 'out').is_dir()
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        'mbu: the peak was not found: the node ended'
+    )
+
+
+def test_a_peak_without_ros_is_refused_before_the_work(bag, evaluate, monkeypatch, capsys):
+    monkeypatch.setattr('mbu_ros.evaluation.live.run.importlib.util.find_spec', lambda name: None)
+    assert evaluate('--bag', bag, '--find-peak', '--min-miou', '0') == 2
+    said = capsys.readouterr()
+    assert 'rclpy is not installed' in said.err and 'Frames in' not in said.out

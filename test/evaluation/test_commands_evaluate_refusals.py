@@ -3,6 +3,7 @@
 """What `mbu evaluate` refuses: one line that says what was wrong, exit code 2, nothing left."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -133,6 +134,10 @@ def test_a_limit_that_nothing_could_keep(tree, refused):
 def test_an_output_that_is_in_the_way(bag, refused, tmp_path):
     assert 'exists already' in refused('--bag', bag, '--write-bag', tmp_path)
     assert 'is a folder' in refused('--bag', bag, '--json', tmp_path)
+    out = tmp_path / 'out'
+    for option, path in (('--report', out / 'report'), ('--save-masks', out), ('--json', out)):
+        assert 'would lie in' in refused('--bag', bag, '--write-bag', out, option, path)
+        assert not out.exists()
 
 
 def test_another_run_cannot_be_resumed(tree, refused, tmp_path):
@@ -164,3 +169,15 @@ def test_wrong_usage(model_file, arguments):
     with pytest.raises(SystemExit) as end:
         main(['evaluate', '--model', str(model_file), *arguments])
     assert end.value.code == 2
+
+
+@pytest.mark.parametrize('option', ['--json', '--report', '--save-masks', '--write-bag'])
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
+    bag, refused, tmp_path, monkeypatch, option
+):
+    (tmp_path / 'file').write_text('no folder')
+    assert 'is no folder' in refused('--bag', bag, option, tmp_path / 'file' / 'new' / 'out')
+    # Of a read-only file system; permissions do not keep root out.
+    monkeypatch.setattr(os, 'access', lambda path, mode: str(path) != str(tmp_path))
+    error = refused('--bag', bag, option, tmp_path / 'new' / 'out')
+    assert option in error and f'{tmp_path} cannot be written to' in error

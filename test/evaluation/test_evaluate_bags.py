@@ -10,6 +10,8 @@ import pytest
 
 from mbu_ros.cli import main
 from mbu_ros.data.sample import Sample
+from mbu_ros.engine.reference import ReferenceEngine
+from mbu_ros.evaluation.part_run import PartRunner
 
 pytest.importorskip('rosbags')
 
@@ -17,6 +19,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
 
 from mbu_ros.bags.format import IMAGE, TYPESTORE  # noqa: E402
 from mbu_ros.bags.messages import make_header, make_image  # noqa: E402
+from mbu_ros.bags.reader import BagReader, decode  # noqa: E402
 
 START, STEP = 1_700_000_000 * 10**9, 10**8
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
@@ -140,3 +143,75 @@ def test_no_usable_image_at_all(model_file, tmp_path, capsys):
     bag = write(tmp_path / 'drive', [('/front/label', START, np.zeros((4, 4), np.uint8))])
     assert main(['evaluate', '--model', str(model_file), '--bag', str(bag)]) == 2
     assert '/front/label' in capsys.readouterr().err
+
+
+def with_stamps(samples, stamps):
+    """Messages of one camera with these stamps, logged at 10 Hz, and one label a second."""
+    for index, (sample, stamp) in enumerate(zip(samples, stamps)):
+        time = START + index * STEP
+        image = make_image(make_header(stamp), sample.image, 'rgb8')
+        yield '/front/image_raw', time, image
+        if index % 10 == 0:
+            yield '/front/label', time, make_image(make_header(stamp), sample.label, 'mono8')
+
+
+@pytest.mark.parametrize('jobs', ['1', '2'])
+@pytest.mark.parametrize('kind', ['twice', 'never set', 'looped'])
+def test_frames_with_the_same_stamp_keep_their_own_masks(
+    make_samples, model, evaluate, tmp_path, kind, jobs
+):
+    count = 60 if kind == 'looped' else 36
+    samples = list(make_samples(count))
+    stamps = {
+        'twice': [START + index // 2 * 2 * STEP for index in range(36)],
+        'never set': [0] * 36,
+        'looped': [START + index % 30 * STEP for index in range(60)],  # in different parts
+    }[kind]
+    bag = write(tmp_path / 'drive', with_stamps(samples, stamps))
+    out, masks = tmp_path / 'out', tmp_path / 'masks'
+    made = evaluate(
+        '--bag', bag, '--jobs', jobs, '--write-bag', out, '--save-masks', masks,
+        '--report', tmp_path / 'report',
+    )
+    assert made['frames_out'] == count
+    shared = f'{count} of {count} frames share their stamp'
+    assert any(shared in note for note in made['notes'])
+    engine = ReferenceEngine(model)
+    written = BagReader(out, '/front/segmentation/mask', '')
+    found = [decode(message).data for message in written.messages({written.image_topic})]
+    for sample, mask in zip(samples, found):
+        assert np.array_equal(mask, engine.segment([sample.image])[0].labels.ravel())
+    assert len(found) == len(list(masks.rglob('*.png'))) == count
+    # A stamp that was never set is not that of any label.
+    labels = made['labels']
+    given = -(-count // 10)
+    expected = (0, given) if kind == 'never set' else (given, 0)
+    assert (labels['matched'], labels['unmatched']) == expected
+    page = (tmp_path / 'report' / 'report.html').read_text()
+    assert page.count('alt="image of') == min(6, labels['matched'] or 6)
+
+
+@pytest.mark.parametrize('limit', ['5', '20', '39'])
+@pytest.mark.parametrize('late', [-3, 3])
+def test_the_first_frames_leave_no_label_over(make_samples, evaluate, tmp_path, limit, late):
+    messages = []
+    for index, sample in enumerate(make_samples(40)):
+        stamp = START + index * STEP
+        label = make_image(make_header(stamp), sample.label, 'mono8')
+        messages.append(('/front/image_raw', stamp, sample.image))
+        messages.append(('/front/label', stamp + late * STEP // 10, label))
+    messages.sort(key=lambda message: message[1])
+    made = evaluate('--bag', write(tmp_path / 'drive', messages), '--limit', limit)
+    assert made['labelled_frames'] == int(limit)
+    assert (made['labels']['matched'], made['labels']['unmatched']) == (int(limit), 0)
+
+
+def test_a_report_in_the_folder_of_the_bag_can_be_resumed(
+    make_samples, evaluate, tmp_path, monkeypatch
+):
+    bag = write(tmp_path / 'drive', film(make_samples(20), 'front'))
+    with monkeypatch.context() as patch:
+        patch.setattr(PartRunner, 'run', lambda *arguments: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            evaluate('--bag', bag, '--report', bag / 'report')
+    assert evaluate('--bag', bag, '--report', bag / 'report', '--resume')['frames_out'] == 20

@@ -32,3 +32,30 @@ def test_a_damaged_file_is_named(tmp_path, content):
     files.path('/a', 5).write_bytes(content)
     with pytest.raises(InputError, match='0.000000005.png'):
         files.get('/a', 5)
+
+
+def test_masks_of_one_stamp_are_told_apart_and_others_named_after_it(tmp_path):
+    files = MaskFiles(tmp_path)
+    frames = [(5, (100, 0)), (5, (200, 0)), (5, (200, 1)), (6, (300, 0))]
+    for index, (stamp, logged) in enumerate(frames):
+        files.put('/a', stamp, MASK + index, logged)
+    for _ in range(2):  # also where an interrupted run has begun with it
+        files.shorten('/a', frames)
+        for index, (stamp, logged) in enumerate(frames):
+            assert (files.get('/a', stamp, logged) == MASK + index).all()
+    assert sorted(path.name for path in (tmp_path / '__a').iterdir()) == [
+        '0.000000005@0.000000100.png',
+        '0.000000005@0.000000200.png',
+        '0.000000005@0.000000200_1.png',
+        '0.000000006.png',
+    ]
+    assert files.get('/a', 5) is None
+
+
+@pytest.mark.parametrize('topic', ['..', '.', 'a\0b', '../../x', '/'])
+def test_no_topic_leads_out_of_the_folder(tmp_path, topic):
+    files = MaskFiles(tmp_path / 'masks')
+    files.put(topic, 5, MASK)
+    assert (files.get(topic, 5) == MASK).all()
+    (path,) = tmp_path.rglob('*.png')
+    assert path.resolve().parent.parent == (tmp_path / 'masks').resolve()

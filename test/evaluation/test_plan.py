@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans: their parts hold each frame of the source once, in order."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -142,3 +143,62 @@ def test_counts_add_up_and_the_same_loss_is_said_once():
     counts = PartCounts(1, 2, 3, ['cut off'])
     total = counts + replace(counts, losses=['cut off', 'no index'])
     assert total == PartCounts(2, 4, 6, ['cut off', 'no index'])
+
+
+def test_other_files_in_the_folder_of_a_bag_are_no_part_of_it(write_bag, model, tmp_path):
+    path = write_bag(tmp_path / 'drive', 2)
+    files = plan_bags([path], model.classes).files
+    (path / 'report').mkdir()  # such as by --report drive/report
+    (path / 'notes.txt').write_text('rain')
+    assert plan_bags([path], model.classes).files == files
+
+
+def test_labels_that_nobody_uses_are_noted(write_bag, model, tmp_path, monkeypatch):
+    from mbu_ros.bags import topics
+
+    path = write_bag(tmp_path / 'drive', 2)
+    assert plan_bags([path], model.classes).notes == ()
+    monkeypatch.setattr(topics, 'stray_labels', lambda topics: ['/truth/label', '/camera/label'])
+    (note,) = plan_bags([path], model.classes).notes
+    assert '/truth/label not used' in note and '/camera' not in note and '--label-topic' in note
+    assert plan_bags([path], model.classes, label_topics=['/camera/label']).notes == ()
+
+
+def test_of_several_bags_each_says_what_it_lost(write_bag, model, tmp_path):
+    paths = [write_bag(tmp_path / name, 1) for name in ('a', 'b')]
+    (paths[1] / 'metadata.yaml').unlink()
+    counts = PartCounts()
+    for part in plan_bags(paths, model.classes).parts:
+        each = PartCounts()
+        assert len(list(part.samples(each))) == 1
+        counts = counts + each
+    (loss,) = counts.losses
+    assert loss.startswith('b: metadata.yaml is missing')
+    (part,) = plan_bags(paths[1:], model.classes).parts
+    list(part.samples(each))
+    assert each.losses[0].startswith('metadata.yaml')
+
+
+@pytest.mark.parametrize('limit', [3, 20, 21, 33])
+def test_files_of_a_split_bag_may_overlap(make_samples, model, tmp_path, limit):
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    from mbu_ros.bags.format import IMAGE, TYPESTORE
+    from mbu_ros.bags.messages import make_header, make_image
+
+    pixels = next(make_samples(1)).image
+    path = tmp_path / 'drive'
+    path.mkdir()
+    # The recorder has put a few messages into the next file that are older than its last one.
+    for number, times in enumerate(([*range(18), 20, 21], [18, 19, *range(22, 40)])):
+        with Writer(tmp_path / 'part', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+            connection = writer.add_connection('/image', IMAGE, typestore=TYPESTORE)
+            for time in times:
+                message = make_image(make_header(time), pixels, 'rgb8')
+                writer.write(connection, time, TYPESTORE.serialize_cdr(message, IMAGE))
+        (tmp_path / 'part' / 'part.mcap').rename(path / f'drive_{number}.mcap')
+        shutil.rmtree(tmp_path / 'part')
+    plan = plan_bags([path], model.classes, limit=limit)
+    read = stamps(plan)
+    assert len(set(read)) == len(read) == limit
+    assert sorted(stamps(plan_bags([path], model.classes))) == list(range(40))

@@ -14,6 +14,8 @@ from mbu_ros.errors import InputError
 
 NAME = re.compile('[a-z][a-z0-9_]*')
 """What the node takes for the name of a camera."""
+NO_LABELS = 'none'
+"""In a list of label topics, a camera without labels; an empty text would be none at all."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class LiveCamera:
     @property
     def _prefix(self) -> str:
         return f'/{self.name}' if self.name else ''
+
+
+def given_labels(names: Sequence[str]) -> list[str]:
+    """Label topics as `choose_cameras` wants them, '' for `NO_LABELS`; none where all are empty."""
+    return ['' if name == NO_LABELS else name for name in names if name]
 
 
 def name_cameras(cameras: Sequence[Camera], names: Sequence[str] = ()) -> list[LiveCamera]:

@@ -24,7 +24,7 @@ from mbu_ros.evaluation.live.judging import judge
 from mbu_ros.evaluation.live.live_report import LiveOutcome, live_facts
 from mbu_ros.evaluation.live.node_state import NodeState
 from mbu_ros.evaluation.live.recording import Recording
-from mbu_ros.evaluation.plan import Plan, plan_bags
+from mbu_ros.evaluation.plan import Plan, camera_sequence, plan_bags
 from mbu_ros.evaluation.report.files import write_report
 from mbu_ros.evaluation.report.report import build_report, write_json
 from mbu_ros.evaluation.report.screen import print_report
@@ -40,7 +40,7 @@ class Conclusion:
     Args:
         settings: the evaluator's parameters.
         topics: image topics of the cameras.
-        labels: their label topics, '' where there is none.
+        labels: their label topics, '' where there is none; empty: those found.
 
     Raises:
         InputError: something that was asked for cannot be done.
@@ -114,6 +114,11 @@ class Conclusion:
         with _progress(plan.frames) as advance, self._other_masks() as other:
             judged = judge(plan, recording, evaluation, other=other, on_frame=advance)
         if not evaluation.records:
+            if recording.repeated:
+                raise InputError(
+                    f'nobody knows to which images the masks belong: {recording.repeated} images '
+                    'and masks had the stamp of another; check that the camera stamps each image'
+                )
             raise InputError(
                 f'none of the {recording.masks} masks has the stamp of an image of '
                 f'{settings.bag}; check that this is the bag that was played'
@@ -139,7 +144,7 @@ class Conclusion:
             for path in write_report(settings.report, evaluation, report):
                 print(path)
         if settings.write_bag:
-            self._write_bag(recording, model)
+            self._write_bag(recording, model, plan, evaluation)
         return exit_code(report)
 
     def _load(self, name: str) -> tuple[Path, Model]:
@@ -161,12 +166,16 @@ class Conclusion:
             label_tolerance=round(self._settings.label_tolerance_ms * 1e6),
         )
 
-    def _write_bag(self, recording: Recording, model: Model) -> None:
+    def _write_bag(
+        self, recording: Recording, model: Model, plan: Plan, evaluation: Evaluation
+    ) -> None:
         settings = self._settings
-        known = {topic: times.masks for topic, times in recording.cameras.items()}
+        (bag,) = plan.bags
+        judged = {(record.sequence, record.logged) for record in evaluation.records}
 
-        def mask(topic: str, stamp: int) -> np.ndarray | None:
-            return recording.files.get(topic, stamp) if stamp in known[topic] else None
+        def mask(topic: str, stamp: int, logged: tuple[int, int]) -> np.ndarray | None:
+            known = (camera_sequence(bag.name, topic), logged) in judged
+            return recording.files.get(topic, stamp) if known else None
 
         cameras = choose_cameras(settings.bag, self._topics, self._labels)
         write_results(Path(settings.bag), Path(settings.write_bag), model.classes, mask, cameras)

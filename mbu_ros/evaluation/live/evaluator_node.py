@@ -31,7 +31,7 @@ from std_msgs.msg import UInt32
 from mbu_ros.bags.cameras import choose_cameras
 from mbu_ros.bags.format import stamp_nanoseconds
 from mbu_ros.errors import InputError
-from mbu_ros.evaluation.live.cameras import LiveCamera, name_cameras
+from mbu_ros.evaluation.live.cameras import LiveCamera, given_labels, name_cameras
 from mbu_ros.evaluation.live.conclusion import Conclusion
 from mbu_ros.evaluation.live.end_watch import EndWatch
 from mbu_ros.evaluation.live.evaluator_settings import PARAMETERS
@@ -66,13 +66,11 @@ class Evaluator(Node):
         settings = self._settings = declare(self, PARAMETERS)
         if not settings.bag:
             raise InputError('which bag? Set the parameter bag to its path')
-        labels = settings.label_topics if any(settings.label_topics) else ()
+        labels = given_labels(settings.label_topics)
         found = choose_cameras(settings.bag, given(settings.image_topics), labels)
         self._cameras = name_cameras(found, given(settings.cameras))
         topics = [camera.image_topic for camera in self._cameras]
-        self._conclusion = Conclusion(
-            settings, topics, [camera.label_topic for camera in self._cameras]
-        )
+        self._conclusion = Conclusion(settings, topics, labels)
         self._recording = Recording(topics, MaskFiles(settings.save_masks or masks))
         self._state = NodeState()
         self._gate = StartGate(self, self._cameras, self._listen_to_images, settings.resume)

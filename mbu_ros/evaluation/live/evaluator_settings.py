@@ -7,7 +7,10 @@ from __future__ import annotations
 PARAMETERS = {
     'bag': ('', 'Folder or file of the rosbag2 that is played.'),
     'image_topics': ([''], 'Its cameras; empty: all.'),
-    'label_topics': ([''], 'Labels (mono8) of these in the same order; empty: those found.'),
+    'label_topics': (
+        [''], 'Labels (mono8) of these in the same order, none for a camera without; empty: those '
+        'found.'
+    ),
     'cameras': ([''], "The node's names of them, in the same order; empty: see name_cameras."),
     'label_tolerance_ms': (0.0, "How far a label's stamp may be from its image's."),
     'node': ('segment', 'Name of the segment node, with its namespace if it has one.'),

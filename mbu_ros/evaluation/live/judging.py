@@ -42,7 +42,8 @@ def judge(
 ) -> Judged:
     """Count each frame of a bag for which a mask came, in the order in which offline does.
 
-    A mask of another size than its image (mask_size: network) is enlarged as the node would.
+    Of images with the same stamp the first one gets the first mask, if there is one for each. A
+    mask of another size than its image (mask_size: network) is enlarged as the node would.
 
     Args:
         plan: of this bag alone.
@@ -56,18 +57,23 @@ def judge(
     """
     images = labelled = 0
     total = PartCounts()
-    done: set[tuple[str, int | None]] = set()
+    done = {
+        (topic, stamp)
+        for topic, times in recording.cameras.items()
+        for stamp in times.doubtful
+    }
     for part in plan.parts:
         counts = PartCounts()
         for sample in part.samples(counts):
             images += 1
             labelled += sample.label is not None
-            key = part.topic, sample.stamp
-            mask = None if key in done else _mask(recording, part.topic, sample)
+            mask = None
+            if sample.stamp is not None and (part.topic, sample.stamp) not in done:
+                mask = _mask(recording, part.topic, sample)
             if mask is None or sample.stamp is None:
                 evaluation.interrupt(part.sequence)
             else:
-                done.add(key)
+                done.add((part.topic, sample.stamp))
                 times = recording.cameras[part.topic]
                 evaluation.add(
                     sample,

@@ -14,9 +14,9 @@ from mbu_ros.evaluation.live.recording import Recording
 from mbu_ros.evaluation.report.facts import LabelCounts, RunFacts
 from mbu_ros.model.digest import sha256_of
 
-NOT_RECEIVED, NO_RESULT = 'not received', 'result lost'
-"""Reasons beside those of the node: images that did not reach it, and masks that did not reach
-the evaluator."""
+NOT_RECEIVED, NO_RESULT, REPEATED = 'not received', 'result lost', 'repeated stamp'
+"""Reasons beside those of the node: images that did not reach it, masks that did not reach the
+evaluator, and masks of which nobody knows to which of several images they belong."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,12 @@ def live_facts(
     """Put together what `build_report` needs."""
     counts = judged.counts
     sent = count_sent(outcome, recording, judged)
+    again = sum(times.masks_again.total() for times in recording.cameras.values())
     dropped = {
         **state.dropped,
         NOT_RECEIVED: max(0, sent - state.received) if state.cameras else 0,
-        NO_RESULT: max(0, state.segmented - recording.masks),
+        NO_RESULT: max(0, state.segmented - recording.masks - again),
+        REPEATED: again + sum(len(times.doubtful) for times in recording.cameras.values()),
     }
     return RunFacts(
         mode='live',
@@ -67,7 +69,7 @@ def live_facts(
         dropped={reason: count for reason, count in dropped.items() if count},
         labels=LabelCounts(
             judged.labelled,
-            counts.unmatched_labels,
+            max(0, counts.unmatched_labels),
             counts.unusable_labels,
             outcome.label_tolerance_ms,
         ),

@@ -13,7 +13,7 @@ from mbu_ros.bags.cameras import choose_cameras
 from mbu_ros.bags.playback import check_rate
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.boundary import TOLERANCES
-from mbu_ros.evaluation.live.cameras import LiveCamera, name_cameras
+from mbu_ros.evaluation.live.cameras import NO_LABELS, LiveCamera, name_cameras
 from mbu_ros.evaluation.report.thresholds import Thresholds
 from mbu_ros.model.catalog import find_model
 
@@ -144,7 +144,8 @@ def evaluator_parameters(
     return {
         'bag': str(run.bag),
         'image_topics': [camera.image_topic for camera in cameras],
-        'label_topics': [camera.label_topic for camera in cameras],
+        # Those that it finds by itself are the same.
+        'label_topics': [label or NO_LABELS for label in run.label_topics] or [''],
         'cameras': [camera.name for camera in cameras],
         'label_tolerance_ms': float(run.label_tolerance_ms),
         'node': NODE,

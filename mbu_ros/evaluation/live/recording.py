@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,13 +30,23 @@ class CameraTimes:
     Attributes:
         images, masks: when they were received, in nanoseconds of one clock.
         stages: milliseconds by stage, as the node told.
-        repeated: images and masks with a stamp that was there already.
+        images_again, masks_again: how many more came with the same stamp.
     """
 
     images: dict[int, int] = field(default_factory=dict)
     masks: dict[int, int] = field(default_factory=dict)
     stages: dict[int, Mapping[str, float]] = field(default_factory=dict)
-    repeated: int = 0
+    images_again: Counter[int] = field(default_factory=Counter)
+    masks_again: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def doubtful(self) -> set[int]:
+        """Stamps of which fewer masks than images came: nobody knows whose masks these are."""
+        return {
+            stamp
+            for stamp, images in self.images_again.items()
+            if stamp in self.masks and self.masks_again[stamp] < images
+        }
 
     def latency(self, stamp: int) -> float | None:
         """Milliseconds from receiving an image to receiving its mask; None where unknown."""
@@ -78,13 +89,16 @@ class Recording:
     @property
     def repeated(self) -> int:
         """Images and masks with a stamp that was there already."""
-        return sum(times.repeated for times in self.cameras.values())
+        return sum(
+            times.images_again.total() + times.masks_again.total()
+            for times in self.cameras.values()
+        )
 
     def add_image(self, topic: str, stamp: int, now: int) -> None:
         """An image was received; stamp and time in nanoseconds."""
         times = self.cameras[topic]
         if stamp in times.images:
-            times.repeated += 1
+            times.images_again[stamp] += 1
         times.images.setdefault(stamp, now)
 
     def add_mask(self, topic: str, stamp: int, mask: np.ndarray, now: int) -> None:
@@ -95,7 +109,7 @@ class Recording:
         """
         times = self.cameras[topic]
         if stamp in times.masks:
-            times.repeated += 1
+            times.masks_again[stamp] += 1
             return
         times.masks[stamp] = now
         with self._room:

@@ -24,6 +24,7 @@ from mbu_ros.evaluation.live.live_run import (
 )
 from mbu_ros.evaluation.live.processes import Processes
 from mbu_ros.evaluation.plan import plan_bags
+from mbu_ros.evaluation.report.report import write_json
 from mbu_ros.model.catalog import find_model
 from mbu_ros.model.deployed import Model
 from mbu_ros.model.file import load_model
@@ -73,10 +74,9 @@ def run_live(run: LiveRun) -> dict[str, Any]:
             for name, command in _commands(run, cameras, Path(folder), ends, report).items():
                 processes.start(name, command)
             processes.wait('evaluator', GOOD)
-        text = report.read_text(encoding='utf-8')
-        content: dict[str, Any] = json.loads(text)
+        content: dict[str, Any] = json.loads(report.read_text(encoding='utf-8'))
         if run.json is not None:
-            run.json.write_text(text, encoding='utf-8')
+            write_json(run.json, content)
         return content
 
 

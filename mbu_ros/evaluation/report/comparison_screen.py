@@ -11,6 +11,7 @@ from rich.text import Text
 from mbu_ros.evaluation.report.compare import Row, compare, title, warnings
 from mbu_ros.evaluation.report.figures import difference_text, value_text
 from mbu_ros.evaluation.report.json_types import Report
+from mbu_ros.printable import printable
 
 LEFT_OUT = ('Precision by class', 'Recall by class', 'F1 by class')
 """Groups that only the page of the comparison has."""
@@ -25,7 +26,7 @@ def print_comparison(a: Report, b: Report, console: Console | None = None) -> No
     """
     console = console or Console()
     for name, report in (('A', a), ('B', b)):
-        console.print(Text(f'{name}: {title(report)}'))
+        console.print(Text(printable(f'{name}: {title(report)}')))
     table = Table('', 'A', 'B', 'B - A')
     for column in table.columns[1:]:
         column.justify = 'right'
@@ -50,8 +51,8 @@ def _is_same_fact(row: Row) -> bool:
 def _cells(row: Row) -> tuple[Text, ...]:
     style = '' if row.better is None else 'green' if row.better else 'red'
     return (
-        Text(f'  {row.name}'),
-        Text(value_text(row.a)),
-        Text(value_text(row.b)),
+        Text(printable(f'  {row.name}')),
+        Text(printable(value_text(row.a))),
+        Text(printable(value_text(row.b))),
         Text(difference_text(row.difference), style),
     )

@@ -127,7 +127,7 @@ class Gallery:
         pictures = [data[start:end] for start, end in zip([0, *ends], ends)]
         gallery._take([
             KeptFrame(
-                Place(frame['sequence'], frame['time'], frame['name']),
+                Place(frame['sequence'], frame['time'], frame['name'], frame['turn']),
                 frame['clocked'],
                 frame['score'],
                 pictures[3 * index],
@@ -180,16 +180,16 @@ class Gallery:
         return place.sequence, place.time >> self._shift
 
 
-def _by_place(frame: KeptFrame) -> tuple[str, int, str]:
+def _by_place(frame: KeptFrame) -> tuple[str, int, str, int]:
     return frame.place.key
 
 
-def _by_time(frame: KeptFrame) -> tuple[str, int, str]:
+def _by_time(frame: KeptFrame) -> tuple[str, int, str, int]:
     place = frame.place
-    return place.sequence, place.time if frame.clocked else 0, place.name
+    return place.sequence, place.time if frame.clocked else 0, place.name, place.turn
 
 
-def _by_score(frame: KeptFrame) -> tuple[float, tuple[str, int, str]]:
+def _by_score(frame: KeptFrame) -> tuple[float, tuple[str, int, str, int]]:
     assert frame.score is not None  # only those are ranked
     return frame.score, frame.place.key
 

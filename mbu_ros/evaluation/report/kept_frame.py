@@ -25,21 +25,27 @@ class Place:
         sequence: what it is part of.
         time: in nanoseconds. Where there is no clock, a number made of the name: as good as drawn
             at random, and the same every time.
-        name: unique within its sequence.
+        name: of the frame.
+        turn: tells apart what would else be the same.
     """
 
     sequence: str
     time: int
     name: str
+    turn: int = 0
 
     @property
-    def key(self) -> tuple[str, int, str]:
+    def key(self) -> tuple[str, int, str, int]:
         """What to sort places by."""
-        return self.sequence, self.time, self.name
+        return self.sequence, self.time, self.name, self.turn
 
 
 def place_of(sample: Sample, sequence: str) -> Place:
     """The place of a sample in its run."""
+    if sample.logged is not None:
+        # Not the stamp: a camera may repeat it, or never set it.
+        time, turn = sample.logged
+        return Place(sequence, time, sample.name, turn)
     if sample.stamp is not None:
         return Place(sequence, sample.stamp, sample.name)
     if sample.time is not None:

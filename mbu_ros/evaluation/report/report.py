@@ -141,11 +141,10 @@ def _stages(evaluation: Evaluation, facts: RunFacts) -> Mapping[str, Mapping[str
 
 def _sequences(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     frames = Counter(record.sequence for record in evaluation.records)
-    labelled = Counter(r.sequence for r in evaluation.records if r.pixel_accuracy is not None)
     return {
         name: {
             'frames': frames[name],
-            'labelled_frames': labelled[name],
+            'labelled_frames': evaluation.labelled[name],
             'miou': confusion.miou(),
             'pixel_accuracy': confusion.pixel_accuracy(),
         }

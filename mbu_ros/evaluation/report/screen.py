@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mbu_ros.evaluation.report.json_types import Report
+from mbu_ros.printable import printable
 
 TIMES = ('p50', 'p95', 'p99')
 
@@ -47,7 +48,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
 
 def _say(console: Console, text: str, style: str = '') -> None:
     """Plain text: names may hold what would be markup."""
-    console.print(Text(text, style))
+    console.print(Text(printable(text), style))
 
 
 def _accuracy_table(report: Report) -> Table:
@@ -56,7 +57,7 @@ def _accuracy_table(report: Report) -> Table:
         table.columns[index].justify = 'right'
     for name, iou in report['iou'].items():
         others = (_share(report[key][name]) for key in ('precision', 'recall', 'f1'))
-        table.add_row(Text(name), _share(iou), _bar(iou), *others)
+        table.add_row(Text(printable(name)), _share(iou), _bar(iou), *others)
     table.add_section()
     totals = {
         'mean': report['miou'],
@@ -80,7 +81,7 @@ def _latency_table(report: Report) -> Table:
         column.justify = 'right'
     rows = {**report['stages_ms'], 'latency': report['latency_ms']}
     for name, values in rows.items():
-        table.add_row(Text(name), *(_time(values[p]) for p in TIMES))
+        table.add_row(Text(printable(name)), *(_time(values[p]) for p in TIMES))
     return table
 
 

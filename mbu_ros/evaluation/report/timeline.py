@@ -46,7 +46,7 @@ def in_sequences(records: Sequence[FrameRecord]) -> list[FrameRecord]:
 def timeline(records: Sequence[FrameRecord], name: str, points: int = POINTS) -> Timeline | None:
     """One figure of the records, such as 'miou'; None where no record has it.
 
-    A single sequence with times counts seconds, anything else frames.
+    A single sequence whose times go forwards counts seconds, anything else frames.
 
     Args:
         records: from `in_sequences`.
@@ -58,8 +58,11 @@ def timeline(records: Sequence[FrameRecord], name: str, points: int = POINTS) ->
         return None
     times = [record.time for record in records]
     sequences = [record.sequence for record in records]
-    clocked = len(set(sequences)) == 1 and None not in times and times[0] != times[-1]
-    x = np.array(times if clocked else np.arange(1, len(records) + 1), np.float64)
+    seconds = np.array(times, np.float64)  # NaN where there is no time
+    clocked = len(set(sequences)) == 1 and bool(
+        (np.diff(seconds) >= 0).all() and seconds[0] < seconds[-1]
+    )
+    x = seconds if clocked else np.arange(1, len(records) + 1, dtype=np.float64)
     values = np.array([getattr(records[i], name) for i in known], np.float64)
     # Larger and smaller groups alternate, so that no part of the chart looks calmer than another.
     borders = np.linspace(0, len(known), min(points, len(known)) + 1).astype(int)

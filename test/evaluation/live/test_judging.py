@@ -121,3 +121,14 @@ def test_another_model_is_compared_on_the_same_images(bag, model, masks, record)
     engine = ReferenceEngine(model)
     judge(plan, record, evaluation, other=lambda image: engine.segment([image])[0].labels)
     assert evaluation.agreement.pixel_accuracy() == 1.0
+
+
+def test_a_mask_that_may_be_of_another_image_is_not_judged(bag, model, masks, record):
+    first, second = list(masks)[:2]
+    record.add_image(*first, 2_000_000)  # the same stamp twice, but one mask
+    record.add_image(*second, 2_000_000)
+    record.add_mask(*second, masks[second], 3_000_000)
+    put(record, masks)
+    live, result = judged(bag, model, record)
+    assert (len(live.records), result.images) == (2 * FRAMES - 1, 2 * FRAMES)
+    assert [r.stamp for r in live.records[:2]] == [stamp for _, stamp in list(masks)[1:3]]

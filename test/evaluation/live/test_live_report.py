@@ -95,3 +95,13 @@ def test_another_model_and_repeated_stamps_are_remarked(outcome, record):
     facts = live_facts(outcome(), state(model='camvid'), record, JUDGED)
     assert any('1 images and masks' in note for note in facts.notes)
     assert any("'camvid'" in note and "'random'" in note for note in facts.notes)
+
+
+def test_masks_with_the_stamp_of_another_are_not_lost_on_the_way(outcome, record):
+    record.add_image('/image', 3, 5)
+    record.cameras['/image'].masks_again[3] += 1
+    facts = live_facts(outcome(), state(), record, JUDGED)
+    # The one that was segmented and is not among the 9 masks.
+    assert facts.dropped['repeated stamp'] == 1 and 'result lost' not in facts.dropped
+    record.add_image('/image', 4, 5)
+    assert live_facts(outcome(), state(), record, JUDGED).dropped['repeated stamp'] == 2

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mbu_ros.errors import InputError
+from mbu_ros.evaluation.live.cameras import given_labels
 from mbu_ros.evaluation.live.live_run import (
     LiveRun,
     evaluator_parameters,
@@ -53,7 +54,7 @@ def test_the_evaluator_gets_labels_limits_and_configuration(bag, tmp_path):
     limits = Thresholds(min_miou=0.5, max_drop=0.0)
     run = LiveRun(bag, '', report=tmp_path, thresholds=limits, boundary=())
     parameters = evaluator_parameters(run, find_cameras(run), tmp_path, player='x')
-    assert parameters['label_topics'] == ['/front/label', '/rear/label']
+    assert parameters['label_topics'] == ['']  # those that it finds
     assert parameters['boundary'] == [0]
     chosen = (parameters['min_miou'], parameters['max_p95_ms'], parameters['max_drop'])
     assert chosen == (0.5, -1.0, 0.0)
@@ -88,3 +89,14 @@ def test_impossible_runs_are_refused(bag, changes, text):
 def test_a_missing_file_of_parameters_is_refused(bag, tmp_path):
     with pytest.raises(InputError, match='no such file of parameters'):
         find_cameras(LiveRun(bag, '', params_file=tmp_path / 'none.yaml'))
+
+
+@pytest.mark.parametrize('labels', [('/rear/label', '/front/label'), ('', '/rear/label'), ('', '')])
+def test_labels_that_are_refused_stay_refused(bag, tmp_path, labels):
+    run = LiveRun(bag, '', label_topics=labels)
+    cameras = find_cameras(run)
+    assert [camera.label_topic for camera in cameras] == list(labels)
+    told = evaluator_parameters(run, cameras, tmp_path)['label_topics']
+    assert all(told)  # ROS has no list of empty texts that is not an empty list
+    assert given_labels(told) == list(labels)
+    assert given_labels(['']) == []

@@ -84,3 +84,14 @@ def test_stamps_are_read_from_serialized_messages(little):
     message = make_image(make_header(stamp), np.zeros((2, 2, 3), np.uint8), 'rgb8')
     data = TYPESTORE.serialize_cdr(message, IMAGE, little_endian=little)
     assert stamp_of(bytes(data)) == stamp
+
+
+def test_masks_of_which_nobody_knows_the_image_are_doubtful(record):
+    for stamp, images, masks in ((1, 1, 1), (2, 2, 2), (3, 2, 1), (4, 2, 0), (5, 1, 2)):
+        for again in range(images):
+            record.add_image('/front', stamp, again)
+        for again in range(masks):
+            record.add_mask('/front', stamp, MASK, again)
+    record.finish()
+    # Of two images of stamp 3 one was dropped: the mask may be that of either.
+    assert record.cameras['/front'].doubtful == {3}

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which frames a gallery keeps, whatever the order and the division of the work."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -148,3 +150,19 @@ def test_large_frames_are_scaled_down():
     gallery.add(Sample('a', np.zeros((20, 40, 3), np.uint8), mask), mask, 1.0)
     (kept,) = gallery.even()
     assert kept.image().shape == (8, 16, 3) and kept.label().shape == (8, 16)
+
+
+def test_frames_of_one_stamp_are_different_frames():
+    def gather(indices):
+        gallery = Gallery(CLASSES, each=1)
+        for index in indices:
+            frame = replace(sample(index, 0, name='0.0'), logged=(index // 2 * SECOND, index % 2))
+            gallery.add(frame, MASK, index / 10)
+        return gallery
+
+    halves = gather(range(5))
+    halves.merge(Gallery.from_arrays(CLASSES, gather(range(5, 10)).arrays(), each=1))
+    for gallery in (gather(range(10)), halves):
+        scores = [(kind, frame.score) for kind, frame in gallery.chosen()]
+        assert scores[0] == ('worst', 0.0) and scores[-1] == ('best', 0.9) and len(scores) == 3
+        assert len(gallery.even()) == 5  # one a second

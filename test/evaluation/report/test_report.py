@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mbu_ros import __version__
+from mbu_ros.data.sample import Sample
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.accumulator import Evaluation
 from mbu_ros.evaluation.report.facts import LabelCounts
@@ -160,3 +161,13 @@ def test_a_report_that_cannot_be_written_is_an_input_error(tmp_path):
     (tmp_path / 'file').write_text('in the way')
     with pytest.raises(InputError, match='cannot be written'):
         write_json(tmp_path / 'file' / 'report.json', {})
+
+
+def test_labels_without_a_labelled_pixel_count_in_their_sequence_too():
+    evaluation = Evaluation(CLASSES)
+    label = np.full((6, 8), 255, np.uint8)
+    sample = Sample('empty', np.zeros((6, 8, 3), np.uint8), label)
+    evaluation.add(sample, np.zeros((6, 8), np.uint8), sequence='a')
+    report = build_report(evaluation, facts(frames_in=1, dropped={}))
+    assert report['labelled_frames'] == report['sequences']['a']['labelled_frames'] == 1
+    assert report['sequences']['a']['miou'] is None

@@ -83,3 +83,14 @@ def test_a_comparison_shows_figures_and_what_differs():
     assert line_with(text, '  jobs').split()[-3:-1] == ['7', '│']
     assert 'model_sha256' not in text  # a fact that is the same
     assert 'frequency-weighted IoU' in text  # a figure that is
+
+
+def test_names_give_no_orders_to_a_terminal():
+    _, report = whole_report()
+    hostile = 'a\x1b]0;mine\x07'
+    report['source'], report['stages_ms'] = hostile, {hostile: report['stages_ms']['network']}
+    report['notes'] = [hostile]
+    report['configuration'] = {hostile: hostile}
+    other = {**report, 'configuration': {hostile: 'b\x9bm'}}
+    for text in (printed(print_report, report), printed(print_comparison, report, other)):
+        assert r'a\x1b]0;mine\x07' in text and not set(text) & set('\x1b\x07\x9b')

@@ -53,3 +53,10 @@ def test_several_sequences_follow_each_other():
     assert [record.sequence for record in ordered] == ['b'] * 3 + ['a'] * 3
     line = timeline(ordered, 'miou')
     assert line.unit == 'frames' and line.starts == (3.5,)
+
+
+def test_times_that_go_backwards_are_no_axis():
+    again = [*records([0.1, 0.2, 0.3]), *records([0.4, 0.5])]  # such as a bag that was looped
+    line = timeline(again, 'miou')
+    assert line.unit == 'frames' and line.x.tolist() == [1, 2, 3, 4, 5]
+    assert timeline(records([0.1, 0.2])[::-1], 'miou').unit == 'frames'
