@@ -3,10 +3,11 @@
 #
 #   make demo    the whole path on this machine: bag, player, node, evaluator, pictures
 #   make demo VIDEO=file.mp4 | BAG=path | IMAGES=folder [MODEL=name] [ENGINE=cuda]
-#   make test    all tests that this machine can run; TORCH=no leaves PyTorch's download out
+#   make test [ENGINE=cuda]  all tests that this machine can run; ENGINE=cuda installs what those on a
+#                GPU need, TORCH=no leaves PyTorch's download out
 #   make bench   time the CUDA engine beside FP16 U-Nets on this GPU; TORCH=no: the engine alone
 #   make soak HOURS=0.5 [ENGINE=cuda]  the node at full rate for so long: does anything grow?
-#   make load [ENGINE=cuda]  eight cameras of 1280x720 at 30 Hz on one node
+#   make load [ENGINE=cuda] [MODEL=name]  eight cameras of 1280x720 at 30 Hz on one node
 #   make kernels ARCH="87 90"  compile the CUDA kernels ahead, to be installed with the package
 #   make lint    style, types, spelling, format of the kernels, package.xml
 #   make fuzz MINUTES=10  new random input of every kind for so long
@@ -31,14 +32,15 @@ CONSTRAINTS = $(wildcard constraints/python$(PYTHON_VERSION).txt)
 BIN := $(VENV)/bin
 PYTHON_VERSION = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL = $(BIN)/python -m pip install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+CUDA_STAMP := $(if $(filter cuda,$(ENGINE)),$(VENV)/.cuda)
 DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BAG),--bag "$(BAG)") $(if $(IMAGES),--images "$(IMAGES)")
 
 .PHONY: demo test fuzz bench soak load kernels lint coverage audit constraints clean
 
-demo: $(VENV)/.demo $(if $(filter cuda,$(ENGINE)),$(VENV)/.cuda)
+demo: $(VENV)/.demo $(CUDA_STAMP)
 	$(BIN)/mbu demo --model "$(MODEL)" --engine "$(ENGINE)" --out "$(OUT)" $(strip $(DEMO_INPUT))
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(CUDA_STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
 # The cases of each kind are counted; what fails is kept in .hypothesis.
@@ -48,11 +50,11 @@ fuzz: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/mbu bench $(ARGS)
 
-soak: $(VENV)/.soak $(if $(filter cuda,$(ENGINE)),$(VENV)/.cuda)
+soak: $(VENV)/.soak $(CUDA_STAMP)
 	$(BIN)/mbu soak --hours $(HOURS) --model "$(MODEL)" --engine "$(ENGINE)" $(ARGS)
 
-load: $(VENV)/.soak $(if $(filter cuda,$(ENGINE)),$(VENV)/.cuda)
-	$(BIN)/mbu bench --ros --cameras 8 --rate 30 --seconds 30 --engine "$(ENGINE)" $(ARGS)
+load: $(VENV)/.soak $(CUDA_STAMP)
+	$(BIN)/mbu bench --ros --cameras 8 --rate 30 --seconds 30 --model "$(MODEL)" --engine "$(ENGINE)" $(ARGS)
 
 # With no ARCH, for the GPU that is here.
 kernels: $(VENV)/.package

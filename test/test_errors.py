@@ -19,3 +19,10 @@ def test_a_long_text_is_cut_off():
 def test_it_goes_from_one_process_to_another():
     error = pickle.loads(pickle.dumps(InputError('no such file')))
     assert type(error) is InputError and str(error) == 'no such file'
+
+
+def test_no_text_gives_orders_to_a_terminal():
+    assert str(InputError('no topic /a\x1b]0;mine\x07\r\x9b31m')) == (
+        r'no topic /a\x1b]0;mine\x07\x0d\x9b31m'
+    )
+    assert str(InputError('one\n\ttwo')) == 'one\n\ttwo'

@@ -57,9 +57,9 @@ def run_ros_load(settings: LoadSettings, say: Callable[[str], None]) -> dict:
 
     Returns:
         A dict for JSON: 'machine', 'settings', 'engine' (what the node says it runs on), 'node'
-        with its CPU time as percent of one core and resident memory in MB, 'cameras' (see
-        `describe_camera`), and 'total': 'asked_hz', 'sent_hz', 'masks_hz' and 'fairness', Jain's
-        index of the cameras' rates of masks.
+        with its CPU time as percent of one core, 'cameras' (see `describe_camera`), and 'total':
+        'asked_hz', 'sent_hz', 'masks_hz' and 'fairness', Jain's index of the cameras' rates of
+        masks.
 
     Raises:
         InputError: ROS 2 is not installed, or a process does not start or ends.

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -34,6 +35,10 @@ SETTLE_SECONDS = 0.5
 """Between seeing the other node's endpoints and the first frame, for DDS to connect them."""
 LAST_WORD_SECONDS = 3.0
 """How long to wait in the end for what the node says of itself once a second."""
+LATE_NANOSECONDS = 100_000_000
+"""What the node says so soon after a frame or a mask may not know of it yet."""
+NOTHING_LEVELS = {2: 'ERROR', 3: 'STALE'}
+"""Levels of the diagnostics by which a stream does not do what it should."""
 
 
 class StreamCamera(Node):
@@ -41,10 +46,13 @@ class StreamCamera(Node):
 
     Parameters: `frames`, a .npy file of uint8 [N, H, W, 3], RGB; `rate` in Hz, or 0: each frame
     when the mask of the one before is there; `node` and `camera`, whose diagnostics to read.
+
+    Args:
+        options: for rclpy's Node.
     """
 
-    def __init__(self) -> None:
-        super().__init__('stream')
+    def __init__(self, **options: Any) -> None:
+        super().__init__('stream', **options)
 
         def parameter(name: str, default: object) -> object:
             return self.declare_parameter(name, default).value
@@ -57,7 +65,9 @@ class StreamCamera(Node):
             'engine': f'{node}: engine',
         }
         self._statuses: dict[str, DiagnosticStatus] = {}
+        self._complaints: dict[str, str] = {}
         self._heard = threading.Event()
+        self._since = 0
         self._account = Account()
         self._end = threading.Event()
         self._images = [array.array('B', frame.tobytes()) for frame in frames]
@@ -78,11 +88,20 @@ class StreamCamera(Node):
     def go(self) -> None:
         """Begin to send; what was told so far is forgotten."""
         self._account.tell()
+        self._complaints = {}
+        self._since = time.time_ns() + LATE_NANOSECONDS
         self._sender.start()
 
     def tell(self) -> dict:
-        """What happened since the last call, and under 'node' what the node says of itself."""
-        return {**self._account.tell(), 'node': self._node_state()}
+        """What happened since the last call.
+
+        Returns:
+            As `Account.tell`; under 'node' what the node said of itself last, and under
+            'complaints' whether it said ERROR or STALE since, however shortly: the first message
+            of each, by 'ERROR (frames)' and the like.
+        """
+        complaints, self._complaints = self._complaints, {}
+        return {**self._account.tell(), 'node': self._node_state(), 'complaints': dict(complaints)}
 
     def finish(self) -> dict:
         """Send no more, wait for the masks that are to come, and tell."""
@@ -90,6 +109,8 @@ class StreamCamera(Node):
         if self._sender.is_alive():
             self._sender.join()
         self._account.wait()
+        # What was said before knows nothing of the last frames, even if it is heard only now.
+        self._since = time.time_ns() + LATE_NANOSECONDS
         self._heard.clear()
         self._heard.wait(LAST_WORD_SECONDS)
         return self.tell()
@@ -120,11 +141,17 @@ class StreamCamera(Node):
         self._account.answer(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            for kind, name in self._names.items():
-                if status.name == name:
-                    self._statuses[kind] = status
-                    self._heard.set()
+        found = {status.name: status for status in message.status}
+        stamp = message.header.stamp
+        is_new = stamp.sec * 1_000_000_000 + stamp.nanosec >= self._since
+        for kind, name in self._names.items():
+            if name in found:
+                status = self._statuses[kind] = found[name]
+                if is_new and status.level[0] in NOTHING_LEVELS:
+                    what = f'{NOTHING_LEVELS[status.level[0]]} ({kind})'
+                    self._complaints.setdefault(what, status.message)
+        if is_new and self._names['frames'] in found:
+            self._heard.set()
 
     def _node_state(self) -> dict:
         return {

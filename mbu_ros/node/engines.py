@@ -31,12 +31,14 @@ class ModelFile:
         path: where it lies.
         version: of the file; another once it is written again.
         model: what was in it.
+        sha256: digest that it had to have; '' where it might have any.
     """
 
     name: str
     path: Path
     version: tuple[int, int]
     model: Model
+    sha256: str = ''
 
 
 def read_model(name: str, sha256: str = '') -> ModelFile:
@@ -50,7 +52,7 @@ def read_model(name: str, sha256: str = '') -> ModelFile:
     """
     path = find_model(name)
     version = _version(path)
-    return ModelFile(name, path, version, load_model(path, sha256))
+    return ModelFile(name, path, version, load_model(path, sha256), sha256)
 
 
 def is_unchanged(file: ModelFile, name: str) -> bool:
@@ -84,8 +86,8 @@ def make_worker(
         EngineError: it failed at a frame.
     """
 
-    def create() -> tuple[Engine, str]:
-        return _warm_engine(engine, model, cameras)
+    def create(kind: str) -> tuple[Engine, str]:
+        return _warm_engine(kind or engine, model, cameras)
 
     return EngineThread(lambda: LastingEngine(create, log, batches, kind=kind))
 

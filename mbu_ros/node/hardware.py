@@ -15,6 +15,8 @@ from mbu_ros.bench.rails import Rail, find_rails
 LOGGER = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
+"""For a sensor that is being read in the end: of a GPU that is lost, NVML may never answer."""
 THERMAL = Path('/sys/class/thermal')
 PROCESS = Path('/proc/self/status')
 PLAUSIBLE = range(-50, 150)
@@ -36,9 +38,9 @@ class HardwareMonitor:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread. Twice is allowed."""
+        """End the thread; one that hangs is left to the end of the process. Twice is allowed."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(PATIENCE_SECONDS)
 
     def _run(self) -> None:
         try:

@@ -16,6 +16,7 @@ from mbu_ros.engine.base import (
     Memory,
     Segmentation,
 )
+from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.errors import InputError
 from mbu_ros.model.deployed import Model
 from mbu_ros.node.failures import describe_failure
@@ -58,18 +59,20 @@ class LastingEngine:
     A failure costs the frame, and the next one is tried with the same engine: it may have been the
     frame, or memory that was short for a moment. After a second failure in a row the engine is
     closed, and from the next frame on made again as the first was, at most once in `RETRY_SECONDS`;
-    so 'auto' may find another kind of engine. That substitutes for the first kind until, tried once
+    so 'auto' may find the engine on the CPU. That substitutes for the first kind until, tried once
     in `RETURN_SECONDS`, one of the first kind works again. A bad frame (InputError) is no failure.
 
     Args:
-        create: makes an engine; returns it, and why it is this one.
+        create: makes an engine of this kind, of any kind where that is ''; returns it, and why it
+            is this one.
         log: with methods info and error, for a line of text each.
         batches: what batches are to be expected: the first engine is prepared for them.
         clock: monotonic, in seconds.
         kind: name of the kind of engine that it should be; '' for that of the first.
 
     Attributes:
-        kind: the same, known.
+        kind: the same, known. An engine on a device makes it that device's: nobody wants back what
+            runs everywhere.
         formats: what batches were segmented.
         state: an `EngineState`; always replaced whole, so that any thread may read it.
 
@@ -79,7 +82,7 @@ class LastingEngine:
 
     def __init__(
         self,
-        create: Callable[[], tuple[Engine, str]],
+        create: Callable[[str], tuple[Engine, str]],
         log: Any,
         batches: Iterable[Batch] = (),
         clock: Callable[[], float] = time.monotonic,
@@ -94,9 +97,7 @@ class LastingEngine:
         self.formats = Formats()
         self._make()
         try:
-            for batch in batches:
-                frames, confidence = blank(batch)
-                self._engine.segment(frames, confidence=confidence)
+            _prepare(self._engine, batches)
         except BaseException:
             self.close()
             raise
@@ -105,6 +106,11 @@ class LastingEngine:
     def model(self) -> Model:
         """The model that runs."""
         return self.state.model
+
+    @property
+    def max_batch(self) -> int:
+        """Frames that it runs at once now: a substitute may run fewer."""
+        return self.state.max_batch
 
     def segment(self, frames: Sequence[Frame], *, confidence: bool = False) -> list[Segmentation]:
         """Segment frames; see `Engine.segment`.
@@ -143,6 +149,9 @@ class LastingEngine:
     def close(self) -> None:
         """Free the engine; that it cannot be freed is logged. Twice is allowed."""
         engine, self._engine = self._engine, None
+        self._free(engine)
+
+    def _free(self, engine: Engine | None) -> None:
         if engine is None:
             return
         try:
@@ -152,11 +161,13 @@ class LastingEngine:
             self._log.error(f'The {engine.name} engine could not be freed: {text}')
 
     def _make(self, failure: str | None = None) -> None:
-        self._take(*self._create(), failure)
+        self._take(*self._create(''), failure)
 
     def _take(self, engine: Engine, reason: str, failure: str | None = None) -> None:
         self._engine = engine
-        self.kind = self.kind or engine.name
+        self._next_return = self._clock() + RETURN_SECONDS
+        if not self.kind or engine.name != ReferenceEngine.name:
+            self.kind = engine.name
         instead = '' if engine.name == self.kind else f'it stands in for {self.kind}: {reason}'
         self.state = EngineState(
             engine.name,
@@ -171,18 +182,18 @@ class LastingEngine:
         self._log.info(f'Engine: {engine.name} on {engine.device} ({reason})')
 
     def _return(self) -> None:
-        """Go back to an engine of the first kind, if one can be made by now."""
+        """Go back to an engine of the first kind, if one works by now."""
+        engine = None
         try:
-            engine, reason = self._create()
+            # Of that kind only: to make and warm up another substitute would cost frames.
+            engine, _ = self._create(self.kind)
+            _prepare(engine, self.formats.list()[-1:])  # with memory for the frames that come
         except Exception:  # the substitute goes on
-            return
-        finally:
+            self._free(engine)
             self._next_return = self._clock() + RETURN_SECONDS
-        if engine.name == self.kind:
-            self.close()
-            self._take(engine, reason)
-        else:
-            engine.close()
+            return
+        self.close()
+        self._take(engine, f'{engine.name} works again')
 
     def _make_again(self) -> None:
         if self._clock() < self._next_attempt:
@@ -196,7 +207,6 @@ class LastingEngine:
             raise EngineError(failure) from error
         finally:
             self._next_attempt = self._clock() + RETRY_SECONDS
-            self._next_return = self._clock() + RETURN_SECONDS
 
     def _fail(self, error: Exception) -> None:
         again = self.state.failure is not None
@@ -205,3 +215,10 @@ class LastingEngine:
         self._log.error(f'{failure}; {"making a new one" if again else "trying once more"}')
         if again:
             self.close()
+
+
+def _prepare(engine: Engine, batches: Iterable[Batch]) -> None:
+    """Have an engine run batches that look like these, so that those to come take no longer."""
+    for batch in batches:
+        frames, confidence = blank(batch)
+        engine.segment(frames, confidence=confidence)

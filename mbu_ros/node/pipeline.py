@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from rclpy.node import Node
 
@@ -50,8 +51,9 @@ class Pipeline:
         self.file = self._offered = read_model(settings.model, settings.model_sha256)
         self._worker: EngineThread | None = None
         self._worker = self._make(self.file)
+        self._measuring: Future[None] | None = None
         self._change = ModelChange(self._make, wake)
-        self._scheduler = Scheduler(self._worker.engine.state.max_batch)
+        self._scheduler = Scheduler()
         self.cameras: list[Camera] = []
         try:
             for camera in settings.cameras:
@@ -95,7 +97,9 @@ class Pipeline:
 
     def measure(self) -> None:
         """Have `engine` tell what memory it takes, as soon as it has the time."""
-        self._worker.submit(self._worker.engine.measure)
+        # An engine that hangs must not find one of these for each second when it comes back.
+        if self._measuring is None or self._measuring.done():
+            self._measuring = self._worker.submit(self._worker.engine.measure)
 
     def offer(self, file: ModelFile) -> None:
         """Have at hand a model that is about to be asked for."""

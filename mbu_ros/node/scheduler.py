@@ -50,14 +50,10 @@ class Scheduler:
     """Gathers what waits of all cameras into batches. May be used from several threads.
 
     Cameras are served in the order in which they began to wait, so that none starves where more of
-    them wait than a batch holds. At most one job waits with the engine's thread.
-
-    Args:
-        max_batch: frames of one batch; the engine's MAX_BATCH.
+    them wait than a batch of the engine holds. At most one job waits with the engine's thread.
     """
 
-    def __init__(self, max_batch: int) -> None:
-        self._max_batch = max_batch
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running = threading.Lock()
         self._sources: dict[Source, None] = {}
@@ -126,7 +122,7 @@ class Scheduler:
             waiting = list(self._waiting)
             order = {source: index for index, source in enumerate(self._sources)}
         for source in waiting:
-            if len(tasks) == self._max_batch:
+            if len(tasks) == engine.max_batch:
                 break
             with self._lock:
                 self._waiting.pop(source, None)

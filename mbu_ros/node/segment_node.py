@@ -185,7 +185,12 @@ class SegmentNode(ManagedNode):
         if pipeline.follow(self.get_parameter('model').value):
             self._tell_model()
         if pipeline.complaint:
-            self._checks.set_own(Parameter('model', value=pipeline.file.name))
+            # With the digest of another file it could not be configured again.
+            digest = pipeline.file.sha256 or self._live.model_sha256
+            self._checks.set_own(
+                Parameter('model', value=pipeline.file.name),
+                Parameter('model_sha256', value=digest),
+            )
 
     def _tell_model(self) -> None:
         file = self._pipeline.file

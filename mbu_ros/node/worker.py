@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from mbu_ros.node.lasting import LastingEngine
@@ -31,9 +31,9 @@ class EngineThread:
             self._pool.shutdown()
             raise
 
-    def submit(self, job: Callable[..., None], *arguments: Any) -> None:
+    def submit(self, job: Callable[..., None], *arguments: Any) -> Future[None]:
         """Run a job after those submitted before it. It must not raise: nobody would notice."""
-        self._pool.submit(job, *arguments)
+        return self._pool.submit(job, *arguments)
 
     def drain(self) -> None:
         """Wait until all jobs submitted so far are done."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 QUEUE_DEPTH = 5
 """Images that may wait for the node: its parameter's default."""
+IN_FLIGHT = 2
+"""Images that there are of a camera that waits for each mask: that one, and the one before it."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ QUANTITIES = (
 )
 
 
-def quantities(size: tuple[int, int]) -> list[Quantity]:
-    """What to judge where images are of this (height, width).
+def quantities(size: tuple[int, int], rate: float) -> list[Quantity]:
+    """What to judge where images are of this (height, width) and rate in Hz, 0: one by one.
 
     On a busy machine more images wait at the same time than ever before: steps of an image each.
     """
-    waiting = QUEUE_DEPTH * 3e-6 * size[0] * size[1]
+    waiting = (QUEUE_DEPTH if rate else IN_FLIGHT) * 3e-6 * size[0] * size[1]
     return [
         replace(quantity, floor=max(quantity.floor, waiting))
         if quantity.key == 'rss_mb'

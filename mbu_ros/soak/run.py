@@ -28,8 +28,6 @@ START_SECONDS = 180.0
 SHORTEST_SECONDS = 60.0
 INTERVAL_SHARE, LONGEST_INTERVAL = 1 / 120, 10.0
 """From one sample to the next: a share of the whole, and the most in seconds."""
-NOTHING_LEVELS = {2: 'ERROR', 3: 'STALE'}
-"""Levels of the diagnostics that must not occur."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class _Watch:
     Attributes:
         samples, frames, state: lines of the CSV; frames by what became of them; what the node said
             of itself last.
-        complaints: what its diagnostics said that they must not, each once.
+        complaints: messages of its diagnostics that must not come, the first of each kind.
     """
 
     def __init__(
@@ -126,7 +124,7 @@ class _Watch:
         self.samples: list[dict[str, float | None]] = []
         self.frames = dict.fromkeys(('sent', 'answered', 'lost'), 0)
         self.state: dict = {}
-        self.complaints: dict[str, None] = {}
+        self.complaints: dict[str, str] = {}
         self.gpu_memory: GpuMemory | None = None
 
     def run(self) -> str:
@@ -169,10 +167,7 @@ class _Watch:
         for key in self.frames:
             self.frames[key] += told[key]
         self.state = told['node']
-        for status in self.state.values():
-            if status['level'] in NOTHING_LEVELS:
-                text = f'{NOTHING_LEVELS[status["level"]]}: {status["message"]}'
-                self.complaints[text] = None
+        self.complaints = told['complaints'] | self.complaints
 
 
 def _result(settings: SoakSettings, watch: _Watch, faults: list[str]) -> dict:
@@ -182,13 +177,17 @@ def _result(settings: SoakSettings, watch: _Watch, faults: list[str]) -> dict:
     times = [sample['seconds'] for sample in samples]
     verdicts = {
         quantity.key: judge(quantity, times, [sample[quantity.key] for sample in samples], begin)
-        for quantity in quantities(settings.size)
+        for quantity in quantities(settings.size, settings.rate)
     }
     verdicts = {key: verdict for key, verdict in verdicts.items() if verdict is not None}
-    faults = faults + [f'the diagnostics said {text}' for text in watch.complaints]
+    faults = faults + [
+        f'the diagnostics said {what}: {text}' for what, text in watch.complaints.items()
+    ]
     faults += growth_faults(verdicts)
     node = watch.state.get('frames', {}).get('values', {})
     faults += frame_faults(watch.frames, node)
+    if not node:  # so that what it dropped is not known
+        faults.append('the diagnostics of the node did not come')
     return {
         'settings': {
             **asdict(settings),

@@ -35,8 +35,9 @@ def bag(tmp_path_factory):
 
 
 @pytest.fixture
-def make(ros, monkeypatch):
+def make(ros, monkeypatch, tmp_path):
     """Make a node of a class with parameters given at its start, and destroy it."""
+    monkeypatch.chdir(tmp_path)  # a folder to write to may be called anything
     plain, made = Node.__init__, []
 
     def make(kind, given, *arguments):

@@ -76,7 +76,10 @@ context.pop()
 
 
 def test_memory_that_another_process_takes_away():
-    engine = LastingEngine(lambda: create_engine('cuda', MODEL), Log(), clock=Clock())
+    engine = LastingEngine(lambda _: create_engine('cuda', MODEL), Log(), clock=Clock())
+    if engine._engine._device.integrated:
+        engine.close()
+        pytest.skip("its memory is the machine's: whoever takes all of it ends other processes")
     small, large = picture(70, 90), picture(4000, 6000)
     reference = ReferenceEngine(MODEL)
     hog = run(HOG)
@@ -125,7 +128,7 @@ class Clock:
 
 model = random_model(width=32, depth=3, input_size=(70, 90), seed=1)
 frame = np.random.default_rng(1).integers(0, 256, (70, 90, 3), np.uint8)
-engine = LastingEngine(lambda: create_engine(sys.argv[1], model), Log(), clock=Clock())
+engine = LastingEngine(lambda _: create_engine(sys.argv[1], model), Log(), clock=Clock())
 expected = ReferenceEngine(model).segment([frame])[0].labels
 assert (engine.segment([frame])[0].labels == expected).all()
 cuda = engine._engine

@@ -49,8 +49,9 @@ class Engine:
 
     model = MODEL
 
-    def __init__(self):
+    def __init__(self, max_batch=8):
         self.calls, self.faults, self.bad = [], [], set()
+        self.max_batch = max_batch
 
     def segment(self, frames, *, confidence=False):
         self.calls.append(([shape(frame) for frame in frames], confidence))
@@ -194,8 +195,8 @@ class Rig:
     """Cameras of one node, with what is around them."""
 
     def __init__(self, *settings, max_batch=8, **more):
-        self.node, self.live, self.engine = Node(), Parameters(), Engine()
-        self.scheduler = Scheduler(max_batch)
+        self.node, self.live, self.engine = Node(), Parameters(), Engine(max_batch)
+        self.scheduler = Scheduler()
         self.jobs = Jobs(self.scheduler, self.engine)
         self.cameras = {
             one.name: Camera(

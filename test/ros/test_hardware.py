@@ -3,6 +3,7 @@
 """What machines tell of themselves, each made of files or of a fake NVML. No ROS here."""
 
 import sys
+import threading
 
 import pytest
 
@@ -87,3 +88,21 @@ def test_the_monitor_reads_in_its_own_thread_until_it_is_closed(monkeypatch, wai
     monitor.close()
     monitor.close()
     assert calls == ['shutdown']
+
+
+def test_a_sensor_that_hangs_keeps_nobody_from_ending(monkeypatch, wait_until):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hang(*_):
+        asked.set()
+        go_on.wait(60)
+
+    monkeypatch.setitem(sys.modules, 'pynvml', fake_nvml(nvmlDeviceGetTemperature=hang))
+    monkeypatch.setattr(hardware, 'PATIENCE_SECONDS', 0.01)
+    monitor = hardware.HardwareMonitor()
+    wait_until(asked.is_set, 'the question')
+    monitor.close()
+    assert monitor._thread.is_alive() and monitor._thread.daemon
+    go_on.set()
+    monitor._thread.join(20)
+    assert not monitor._thread.is_alive()

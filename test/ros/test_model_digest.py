@@ -86,6 +86,39 @@ def test_a_live_change_needs_the_digest_of_the_new_file(start, files, shop, wait
         assert [len(engine.model.classes) for engine in shop.made] == [3, 4]
 
 
+@pytest.fixture
+def try_in_vain(start, files, shop, wait_until):
+    """Start the node with the first model; change to the second and its digest, which fails."""
+
+    def attempt(model_sha256):
+        (_, first), (two, second) = files.items()
+        node = start(model=first, model_sha256=model_sha256)
+        assert node.start()
+        shop.refusals = [MemoryError('full')]
+        assert change(node, model=second, model_sha256=two).successful
+        node._follow_model()  # which nothing calls, since nothing spins the node
+        wait_until(lambda: node._pipeline._change.finished, 'the failure')
+        node._follow_model()
+        assert 'full' in node._pipeline.complaint
+        assert node.get_parameter('model').value == first
+        return node
+
+    return attempt
+
+
+def test_after_a_change_that_failed_the_node_can_be_configured_again(try_in_vain, files):
+    one, first = next(iter(files.items()))
+    node = try_in_vain(one)
+    assert node.get_parameter('model_sha256').value == one
+    assert node.trigger_deactivate() == SUCCESS and node.trigger_cleanup() == SUCCESS
+    assert node.trigger_configure() == SUCCESS and node._pipeline.file.path == Path(first)
+
+
+def test_a_change_that_failed_does_not_switch_the_digest_off(try_in_vain, files):
+    node = try_in_vain('')
+    assert node.get_parameter('model_sha256').value == list(files)[1]
+
+
 def test_a_file_exchanged_after_it_was_accepted_does_not_run(
     start, files, shop, wait_until, tmp_path
 ):

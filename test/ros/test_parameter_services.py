@@ -1,13 +1,20 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Malformed requests to the node's parameter services, over DDS: an answer, and the node lives."""
+"""The node's own parameter services over DDS: as rclpy's, but malformed requests get an answer."""
 
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
 
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import GetParameters, SetParameters, SetParametersAtomically
+from rcl_interfaces.msg import Parameter, ParameterEvent, ParameterType, ParameterValue
+from rcl_interfaces.srv import (
+    DescribeParameters,
+    GetParameters,
+    GetParameterTypes,
+    ListParameters,
+    SetParameters,
+    SetParametersAtomically,
+)
 
 from .workshop import make_node, spinning
 
@@ -26,6 +33,28 @@ def node(ros, request):
 def value(peer, node, name):
     request = GetParameters.Request(names=[name])
     return peer.call(GetParameters, f'/{node.get_name()}/get_parameters', request).values[0]
+
+
+def test_all_that_ros2_param_asks_for_is_answered(node, peer, wait_until):
+    def ask(service, name, **fields):
+        return peer.call(service, f'/{node.get_name()}/{name}', service.Request(**fields))
+
+    events = peer.collect(ParameterEvent, '/parameter_events')
+    wait_until(lambda: peer.node.count_publishers('/parameter_events') > 1, 'the events')
+    listed = ask(ListParameters, 'list_parameters').result.names
+    assert {'model', 'model_sha256', 'limits.max_age', 'class_names', 'use_sim_time'} <= set(listed)
+    types = ask(GetParameterTypes, 'get_parameter_types', names=listed).types
+    values = ask(GetParameters, 'get_parameters', names=listed).values
+    described = ask(DescribeParameters, 'describe_parameters', names=listed).descriptors
+    assert list(types) == [one.type for one in values] == [one.type for one in described]
+    assert [one.name for one in described] == list(listed)
+    assert 'SHA-256' in described[list(listed).index('model_sha256')].description
+    (result,) = ask(SetParameters, 'set_parameters', parameters=[GOOD]).results
+    assert result.successful
+    wait_until(
+        lambda: any(one.name == 'max_rate' for e in list(events) for one in e.changed_parameters),
+        'an event',
+    )
 
 
 def test_a_value_of_no_type_is_refused_alone(node, peer):

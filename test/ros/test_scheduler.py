@@ -49,7 +49,7 @@ class Task:
 
 class Engine:
     def __init__(self):
-        self.calls, self.fault = [], None
+        self.calls, self.fault, self.max_batch = [], None, 3
 
     def segment(self, frames, *, confidence):
         self.calls.append((list(frames), confidence))
@@ -72,7 +72,7 @@ def jobs():
 
 @pytest.fixture
 def scheduler(jobs):
-    scheduler = Scheduler(3)
+    scheduler = Scheduler()
     scheduler.attach(jobs.append)
     return scheduler
 
@@ -109,7 +109,7 @@ def test_more_cameras_than_a_batch_take_turns(scheduler, jobs, engine):
 
 
 def test_a_rare_camera_is_not_starved_by_busy_ones(jobs, engine):
-    scheduler = Scheduler(1)
+    scheduler, engine.max_batch = Scheduler(), 1
     scheduler.attach(jobs.append)
     busy = [Camera(name, scheduler, busy=True) for name in 'ab']
     rare = Camera('rare', scheduler)
@@ -119,6 +119,16 @@ def test_a_rare_camera_is_not_starved_by_busy_ones(jobs, engine):
         rare.send()
         run(jobs, engine, most=3)
         assert len(rare.done) == turn + 1
+
+
+def test_batches_fit_the_engine_that_runs_now(scheduler, jobs, engine):
+    cameras = [Camera(name, scheduler) for name in 'abcd']
+    for engine.max_batch, sizes in ((1, [1] * 4), (8, [4]), (3, [3, 1])):  # a substitute, and back
+        engine.calls.clear()
+        for camera in cameras:
+            camera.send()
+        run(jobs, engine)
+        assert [len(frames) for frames, _ in engine.calls] == sizes
 
 
 def test_unusable_frames_leave_room_for_others(scheduler, jobs, engine):
@@ -177,7 +187,7 @@ def test_a_camera_that_left_is_not_asked(scheduler, jobs, engine):
 
 
 def test_frames_wait_while_nobody_is_attached(jobs, engine):
-    scheduler = Scheduler(3)
+    scheduler = Scheduler()
     camera = Camera('a', scheduler)
     camera.send()
     scheduler.attach(jobs.append)

@@ -3,6 +3,7 @@
 """The policies of config/sros2 give the running node what it needs, and nothing more."""
 
 import importlib.util
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from mbu_ros.imaging.messages import fill_image
 
-FOLDER = Path(__file__).parents[2] / 'config' / 'sros2'
+SOURCE = Path(__file__).parents[2]
+FOLDER = SOURCE / 'config' / 'sros2'
 INCLUDE = '{http://www.w3.org/2001/XInclude}include'
 CASES = {
     'segment.policy.xml': [''],
@@ -31,10 +33,10 @@ def resolve(profile, name):
     return name if name.startswith('/') else namespace + name
 
 
-def rights(file):
+def rights(policy):
     """Names by the kind of right, such as 'publish', of a policy with one enclave."""
     found = {'publish': [], 'subscribe': [], 'reply': [], 'request': []}
-    for profile in ElementTree.parse(FOLDER / file).getroot().iter('profile'):
+    for profile in policy.iter('profile'):
         groups = []
         for child in profile:
             if child.tag == INCLUDE:
@@ -52,7 +54,7 @@ def rights(file):
 @pytest.fixture
 def granted(request):
     """Rights without those that only other releases and installations make use of."""
-    found = rights(request.param)
+    found = rights(ElementTree.parse(FOLDER / request.param).getroot())
     if importlib.util.find_spec('vision_msgs') is None:
         found['publish'] = {name for name in found['publish'] if 'label_info' not in name}
     if importlib.util.find_spec('type_description_interfaces') is None:  # ROS 2 Humble
@@ -95,6 +97,29 @@ def test_the_node_has_what_it_is_granted_and_nothing_else(
 
     wait_until(lambda: 'segment' in peer.node.get_node_names(), 'the node in the graph')
     wait_until(lambda: used() == granted, lambda: f'{granted} instead of {used()}', 60.0)
+
+
+def test_the_operator_of_the_manual_has_what_every_node_needs(ros, wait_until):
+    (text,) = re.findall('<enclave.*?</enclave>', (SOURCE / 'SECURITY.md').read_text(), re.DOTALL)
+    granted = rights(ElementTree.fromstring(text))
+    node = ros.create_node('operator', start_parameter_services=False)
+    try:
+        wait_until(lambda: 'operator' in node.get_node_names(), 'the node in the graph')
+
+        def used(of_node):
+            return {name for name, _ in of_node('operator', '/')}
+
+        wait_until(
+            lambda: {'/rosout', '/parameter_events'}
+            <= used(node.get_publisher_names_and_types_by_node),
+            'its publishers',
+        )
+        assert used(node.get_publisher_names_and_types_by_node) <= granted['publish']
+        assert used(node.get_subscriber_names_and_types_by_node) <= granted['subscribe']
+        assert used(node.get_service_names_and_types_by_node) <= granted['reply']
+    finally:
+        node.destroy_node()
+    assert granted['request'] == {'/segment/set_parameters', '/segment/change_state'}
 
 
 @pytest.mark.parametrize('file', CASES)

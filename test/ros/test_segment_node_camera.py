@@ -61,7 +61,7 @@ def open_camera(peer, log):
     cameras = []
 
     def open_one(**settings):
-        scheduler = Scheduler(8)
+        scheduler = Scheduler()
         camera = Camera(
             peer.node,
             CameraSettings(**settings),

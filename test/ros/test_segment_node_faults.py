@@ -93,37 +93,78 @@ def test_a_new_engine_may_be_of_another_kind():
     assert engine.state.name == 'cuda'
     assert works(engine)
     assert (engine.state.name, engine.state.reason) == ('reference', 'reference was there')
+    assert engine.max_batch == engine._engine.max_batch == 1 != shop.made[0].max_batch
     assert 'Engine: reference on reference device (reference was there)' in shop.lines
     assert engine.state.instead == 'it stands in for cuda: reference was there'
 
 
 def test_a_substitute_gives_way_to_the_first_kind_once_that_works_again():
-    shop = Workshop('cuda', 'reference', 'reference', 'cuda')
+    shop = Workshop('cuda', 'reference', 'cuda')
     engine = lasting(shop)
     shop.faults = [EngineError('lost')] * 2
     fails(engine, EngineError)
     fails(engine, EngineError)
     assert works(engine) and works(engine) and len(shop.made) == 2, 'not tried at each frame'
-    shop.now += RETURN_SECONDS
-    assert works(engine) and engine.state.name == 'reference'
-    assert [one.name for one in shop.made] == ['cuda', 'reference', 'reference']
-    assert shop.closed == [shop.made[0], shop.made[2]], 'the second substitute was not needed'
-    shop.refusals = [MemoryError('full')]
-    shop.now += RETURN_SECONDS
-    assert works(engine) and engine.state.name == 'reference', 'an attempt costs no frame'
+    for refusal in (EngineUnavailable('no GPU'), MemoryError('full')):
+        shop.refusals = [refusal]
+        shop.now += RETURN_SECONDS
+        assert works(engine) and engine.state.name == 'reference', 'an attempt costs no frame'
+        assert works(engine) and not shop.refusals
+    assert shop.asked == ['', '', 'cuda', 'cuda'], 'another substitute is not made for nothing'
     shop.now += RETURN_SECONDS
     assert works(engine) and engine.state.name == 'cuda' and engine.state.instead == ''
+    assert engine.state.reason == 'cuda works again'
     engine.close()
     assert sorted(map(id, shop.closed)) == sorted(map(id, shop.made))
 
 
 def test_a_substitute_may_be_followed_by_one_of_another_model():
-    shop = Workshop('reference', 'reference', 'cuda')
+    shop = Workshop('reference', 'cuda')
     engine = LastingEngine(shop.create, shop, clock=lambda: shop.now, kind='cuda')
     assert engine.state.instead == 'it stands in for cuda: reference was there'
-    assert works(engine) and engine.state.name == 'reference'
+    assert works(engine) and engine.state.name == 'reference', 'the first frame need not wait'
     shop.now += RETURN_SECONDS
     assert works(engine) and engine.state.name == 'cuda' and engine.state.instead == ''
+
+
+def test_an_engine_that_fails_at_the_frames_that_come_is_not_gone_back_to():
+    shop = Workshop('reference', 'cuda')
+    engine = LastingEngine(shop.create, shop, clock=lambda: shop.now, kind='cuda')
+    assert works(engine)
+    shop.faults = [MemoryError('too little for such frames')]
+    shop.now += RETURN_SECONDS
+    assert works(engine) and engine.state.name == 'reference', 'and it costs no frame'
+    assert [one.name for one in shop.closed] == ['cuda'] and not shop.faults
+    shop.now += RETURN_SECONDS
+    assert works(engine) and engine.state.name == 'cuda'
+    engine.close()
+    assert len(shop.closed) == len(shop.made) == 3
+
+
+@pytest.mark.parametrize('kind', ['', 'reference'])
+def test_a_gpu_that_is_there_later_stands_in_for_nothing(kind):
+    shop = Workshop('reference', 'cuda')
+    engine = LastingEngine(shop.create, shop, clock=lambda: shop.now, kind=kind)
+    shop.faults = [MemoryError('full')] * 2
+    fails(engine, MemoryError)
+    fails(engine, MemoryError)
+    assert works(engine) and (engine.state.name, engine.state.instead) == ('cuda', '')
+    assert engine.kind == 'cuda', 'for the engine of the next model'
+    shop.now += RETURN_SECONDS
+    assert works(engine) and len(shop.made) == 2
+
+
+def test_a_substitute_that_cannot_be_freed_gives_way_all_the_same(monkeypatch):
+    shop = Workshop('reference', 'cuda')
+    engine = LastingEngine(shop.create, shop, clock=lambda: shop.now, kind='cuda')
+
+    def fail(_):
+        raise EngineError('nothing works')
+
+    monkeypatch.setattr(shop, 'close', fail)
+    shop.now += RETURN_SECONDS
+    assert works(engine) and engine.state.name == 'cuda'
+    assert any('could not be freed: nothing works' in line for line in shop.lines)
 
 
 def test_a_substitute_that_fails_is_made_again_at_once():
@@ -252,6 +293,24 @@ def node(ros, shop, tmp_path, monkeypatch):
     assert node.start()
     with spinning(node):
         yield node
+
+
+def test_an_engine_that_is_busy_is_asked_for_its_memory_once(node, shop):
+    # Once a second: after an hour of a GPU that hangs the stream would wait for thousands of them.
+    asked, go_on = [], threading.Event()
+    worker = node._pipeline._worker
+    shop.made[0].memory = lambda: asked.append(1)
+    worker.drain()
+    asked.clear()
+    worker.submit(go_on.wait, 20)
+    for _ in range(50):
+        node._pipeline.measure()
+    go_on.set()
+    worker.drain()
+    assert 1 <= len(asked) <= 3, 'and once by the diagnostics, maybe'
+    node._pipeline.measure()
+    worker.drain()
+    assert len(asked) >= 2, 'and again when it has the time'
 
 
 def test_the_stream_goes_on_after_a_fault(node, shop, peer, wait_until):

@@ -17,9 +17,9 @@ FRAME = RawFrame(bytes(1800), 20, 30, 90, 'rgb8')
 
 class FakeEngine:
     architecture = 'sm_0'
-    max_batch = 4
 
     def __init__(self, shop, name, model):
+        self.max_batch = 1 if name == 'reference' else 4
         self.shop = shop
         self.name = name
         self.device = f'{name} device'
@@ -43,19 +43,21 @@ class Workshop:
     Attributes:
         faults: what the next frames raise, one by one; None for a good frame.
         refusals: what the next attempts to make an engine raise.
+        asked: names that it was asked for, one by one.
         kinds: names of the engines to make, the last one again and again.
         making, working: seconds that making an engine and a frame take.
     """
 
     def __init__(self, *kinds):
         self.kinds = list(kinds or ['fake'])
-        self.faults, self.refusals, self.lines = [], [], []
+        self.faults, self.refusals, self.lines, self.asked = [], [], [], []
         self.made, self.closed, self.threads = [], [], set()
         self.now = 100.0
         self.making = self.working = 0.0
 
     def create(self, name='', model=MODEL):
         time.sleep(self.making)
+        self.asked.append(name)
         if self.refusals:
             raise self.refusals.pop(0)
         kind = self.kinds.pop(0) if len(self.kinds) > 1 else self.kinds[0]

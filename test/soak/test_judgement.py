@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mbu_ros.soak.judgement import FEWEST_SAMPLES, judge, warm_up
-from mbu_ros.soak.quantities import QUANTITIES
+from mbu_ros.soak.quantities import QUANTITIES, quantities
 
 QUANTITY = {quantity.key: quantity for quantity in QUANTITIES}
 SECONDS, STEP = 1800.0, 10.0
@@ -54,6 +54,13 @@ def test_a_leak_fails_and_noise_does_not(key, level, leak, seed):
     assert verdict.growth == pytest.approx(leak * (SECONDS - BEGIN), rel=0.4)
     assert verdict.last > verdict.first
     assert not judged(key, growing[::-1]).grows, 'what shrinks is no leak'
+
+
+@pytest.mark.parametrize('size', [(480, 640), (1080, 1920)])
+def test_a_megabyte_a_minute_fails_half_an_hour(size):
+    quantity, *_ = quantities(size, 0.0)
+    values = 230 + TIMES / 60 + noise(4)
+    assert judge(quantity, list(TIMES), list(values), BEGIN).grows
 
 
 def test_a_leak_in_steps_fails():
