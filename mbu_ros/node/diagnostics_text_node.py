@@ -11,6 +11,7 @@ from rclpy.node import Node
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker
 
+from mbu_ros.node.parameter_services import ParameterServices
 from mbu_ros.node.spinning import run_node
 
 FRAME = 'diagnostics'
@@ -30,7 +31,8 @@ class DiagnosticsTextNode(Node):
     """
 
     def __init__(self) -> None:
-        super().__init__('diagnostics_text')
+        super().__init__('diagnostics_text', start_parameter_services=False)
+        self._parameter_services = ParameterServices(self)
         node = self.declare_parameter('node', 'segment').value
         self._prefix = f'{self.get_namespace()}/{node}: '.lstrip('/')
         self._publisher = self.create_publisher(Marker, 'segmentation/diagnostics_text', 1)

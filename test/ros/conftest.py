@@ -75,6 +75,7 @@ class NodeProcess:
         if self._process.poll() is None:
             self._process.kill()
         self.wait()
+        print(self.output)  # shown beside a test that failed
 
 
 class Peer:

@@ -16,6 +16,7 @@ from rcl_interfaces.srv import (
     SetParametersAtomically,
 )
 
+from ..bags.bag_files import make_samples, write_bag
 from .workshop import make_node, spinning
 
 GOOD = Parameter(
@@ -72,3 +73,23 @@ def test_a_value_of_no_type_is_refused_with_what_was_to_be_set_together(node, pe
     assert value(peer, node, 'max_rate').double_value == 0
     request = SetParametersAtomically.Request(parameters=[GOOD])
     assert peer.call(SetParametersAtomically, service, request).result.successful
+
+
+@pytest.mark.parametrize(
+    'module, name',
+    [
+        ('mbu_ros.node.diagnostics_text_node', 'diagnostics_text'),
+        ('mbu_ros.evaluation.live.player_node', 'player'),
+        ('mbu_ros.evaluation.live.evaluator_node', 'evaluator'),
+    ],
+)
+def test_the_nodes_around_it_survive_malformed_requests_too(
+    start_node, peer, tmp_path, module, name
+):
+    bag = write_bag(tmp_path / 'bag', make_samples(2))
+    # Neither ends by itself here: the player waits for a subscriber, the evaluator for masks.
+    start_node(module, {} if name == 'diagnostics_text' else {'bag': bag})
+    request = SetParameters.Request(parameters=[Parameter(name='use_sim_time', value=BAD.value)])
+    for _ in range(2):
+        (result,) = peer.call(SetParameters, f'/{name}/set_parameters', request).results
+        assert not result.successful and 'use_sim_time cannot be read' in result.reason

@@ -38,6 +38,14 @@ def slow_model_file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope='module')
+def very_slow_model_file(tmp_path_factory):
+    """One that takes far longer than a busy machine holds this process up."""
+    path = tmp_path_factory.mktemp('model') / 'very_slow.safetensors'
+    save_model(random_model(width=32, depth=2, input_size=(480, 640)), path)
+    return path
+
+
 def frame(number, height=60, width=90, encoding='rgb8'):
     """Random pixels with stamp `number`.5 s."""
     message = Image()
@@ -314,8 +322,8 @@ def test_topics_are_relative_to_the_namespace(start, peer, wait_until):
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_signals_in_the_middle_of_a_frame(start, peer, wait_until, slow_model_file, number):
-    process = start({'model': slow_model_file})
+def test_signals_in_the_middle_of_a_frame(start, peer, wait_until, very_slow_model_file, number):
+    process = start({'model': very_slow_model_file})
     masks = peer.collect(Image, MASK)
     publisher = peer.publisher(Image, TOPIC)
     exchange(publisher, frame(1), masks, wait_until)

@@ -46,6 +46,7 @@ from mbu_ros.evaluation.live.timing_values import read_timing
 from mbu_ros.evaluation.mask_files import MaskFiles
 from mbu_ros.imaging.messages import to_label
 from mbu_ros.node.memory import keep_freed_memory
+from mbu_ros.node.parameter_services import ParameterServices
 
 RESULTS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 IMAGES = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -62,7 +63,8 @@ class Evaluator(Node):
     """
 
     def __init__(self, masks: Path) -> None:
-        super().__init__('evaluator')
+        super().__init__('evaluator', start_parameter_services=False)
+        self._parameter_services = ParameterServices(self)
         settings = self._settings = declare(self, PARAMETERS)
         if not settings.bag:
             raise InputError('which bag? Set the parameter bag to its path')

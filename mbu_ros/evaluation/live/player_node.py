@@ -36,6 +36,7 @@ from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live.bag_clock import BagClock
 from mbu_ros.evaluation.live.parameters import declare, given
 from mbu_ros.evaluation.live.player_settings import PARAMETERS
+from mbu_ros.node.parameter_services import ParameterServices
 
 SETTLE = 0.3
 """Seconds between seeing all endpoints and the first frame: DDS shows an endpoint to us a moment
@@ -67,7 +68,8 @@ class Player(Node):
     """
 
     def __init__(self) -> None:
-        super().__init__('player')
+        super().__init__('player', start_parameter_services=False)
+        self._parameter_services = ParameterServices(self)
         settings = self._settings = declare(self, PARAMETERS)
         if settings.mode not in MODES:
             raise InputError(f'no mode {settings.mode!r}; choose one of {", ".join(MODES)}')
