@@ -45,6 +45,8 @@ def start(command, report):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background job ignores it, and whatever is started from there inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: results(report) or process.poll() is not None)
     assert process.poll() is None
@@ -127,7 +129,7 @@ def test_ctrl_c_leaves_no_process_and_no_traceback(command, tmp_path, whom):
     else:
         process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     wait_for(lambda: nobody_left(process.pid))
     assert said.splitlines() == [
         'mbu: the same command with --resume goes on from here', 'mbu: interrupted'

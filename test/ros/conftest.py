@@ -14,8 +14,11 @@ import time
 
 import pytest
 
-TIMEOUT = 20.0
-"""Seconds after which a thing that should happen is held not to happen."""
+TIMEOUT = 60.0
+"""Seconds after which a thing that should happen is held not to happen. Participants that were
+killed hold up the discovery of others, until their lease ends after 20 s."""
+ENDING_SECONDS = 10.0
+"""For a node to end by itself after a test."""
 
 
 def wait_until(condition, what, timeout=TIMEOUT):
@@ -75,7 +78,19 @@ class NodeProcess:
         if self._process.poll() is None:
             self._process.kill()
         self.wait()
-        print(self.output)  # shown beside a test that failed
+
+    def end(self):
+        """End the node, by force if need be, and show what it wrote beside a test that failed."""
+        try:
+            if self._process.poll() is None:
+                # A killed one would go on in the eyes of the next test's peer.
+                self._process.send_signal(signal.SIGINT)
+                self._process.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self.kill()
+            print(self.output)
 
 
 class Peer:
@@ -164,7 +179,7 @@ def start_node(ros):
 
     yield start
     for process in started:
-        process.kill()
+        process.end()
 
 
 @pytest.fixture(scope='module')
