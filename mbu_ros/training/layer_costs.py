@@ -78,8 +78,9 @@ class GpuTimer:
             for _ in range(ROUNDS):
                 times = dict.fromkeys(plan, 0.0)
                 for launch, milliseconds in session.launch_milliseconds(LAYER_RUNS):
-                    if launch.layer in times:  # not the resize, the first convolution, the mask
-                        times[launch.layer] += milliseconds
+                    # The head runs in the kernel of the layer before it, called 'LAYER+head'.
+                    for name in times.keys() & launch.layer.split('+'):
+                        times[name] += milliseconds
                 rounds.append(times)
             return {name: median(times[name] for times in rounds) for name in plan}, engine.device
 
