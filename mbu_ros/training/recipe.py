@@ -79,18 +79,18 @@ class Recipe:
     name: str
     description: str
     float_share: float = 1.0
-    masked_share: float = 2.5
-    chosen_share: float = 1.0
-    batch: int = 8
+    masked_share: float = 3.5
+    chosen_share: float = 1.1
+    batch: int = 4
     learning_rate: float = 1e-3
     float_weight_decay: float = 1e-2
     averaging: float = 0.999
     label_loss: float = 1.0
     logit_loss: float = 1.0
-    feature_loss: float = 0.0
+    feature_loss: float = 2.0
     feature_level: int = 1
     temperature: float = 2.0
-    activation_stage: float = 0.3
+    activation_stage: float = 0.0
     progressive: float = 0.0
     activation_gradient: str = 'quadratic'
     mask_threshold: float = 0.7
@@ -183,7 +183,9 @@ RECIPES = {
             float_share=0.22,
             masked_share=0.78,
             chosen_share=0.3,
+            batch=8,
             averaging=0.0,
+            feature_loss=0.0,
             activation_stage=1 / 3,
             compiled=False,
         ),

@@ -44,7 +44,7 @@ def test_values_are_changed_by_name_and_of_their_type():
 )
 def test_values_that_make_no_sense(value, text):
     with pytest.raises(InputError) as error:
-        STANDARD.with_values([value])
+        STANDARD.with_values(['activation_stage=0.3', value])
     assert text in str(error.value)
 
 
@@ -93,7 +93,7 @@ def test_networks_share_the_minutes():
     two = Settings(minutes=10, networks=('masked', 'float'))
     assert two.networks == ('float', 'masked')
     assert two.seconds('float') + two.seconds('masked') == pytest.approx(600)
-    assert two.seconds('masked') == pytest.approx(2.5 * two.seconds('float'))
+    assert two.seconds('masked') == pytest.approx(3.5 * two.seconds('float'))
 
 
 def test_settings_survive_json():
