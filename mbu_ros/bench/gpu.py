@@ -14,6 +14,8 @@ from mbu_ros.bench.energy import Meter, MeterError
 from mbu_ros.bench.orin import ORIN
 from mbu_ros.bench.rails import RailMeter, find_rails
 from mbu_ros.bench.rates import GpuFacts
+from mbu_ros.engine.base import EngineUnavailable
+from mbu_ros.engine.cuda.driver import bus_id
 
 BOARD = Path('/proc/device-tree/model')
 """Name of a Jetson's board."""
@@ -61,7 +63,7 @@ class NvmlGpu:
             return None
 
     def state(self) -> dict:
-        """Driver, clocks (MHz), power and its limit (W), temperature; None where not told."""
+        """Place, driver, clocks (MHz), power, its limit (W), temperature; None where not told."""
         nvml, handle = self._nvml, self._handle
 
         def ask(call: str, *arguments: object) -> object:
@@ -72,7 +74,9 @@ class NvmlGpu:
 
         limit = ask('nvmlDeviceGetEnforcedPowerLimit', handle)
         power = ask('nvmlDeviceGetPowerUsage', handle)
+        place = ask('nvmlDeviceGetPciInfo', handle)
         return {
+            'pci_bus_id': None if place is None else _text(place.busId),
             'driver': ask('nvmlSystemGetDriverVersion'),
             'sm_mhz': ask('nvmlDeviceGetClockInfo', handle, nvml.NVML_CLOCK_SM),
             'memory_mhz': ask('nvmlDeviceGetClockInfo', handle, nvml.NVML_CLOCK_MEM),
@@ -117,7 +121,7 @@ class NvmlGpu:
 
 @contextmanager
 def open_nvml() -> Iterator[tuple[NvmlGpu | None, str]]:
-    """The first GPU that CUDA shows, or None; and why None."""
+    """The GPU that an engine made here would run on, or None; and why None."""
     try:
         import pynvml
     except ImportError:
@@ -131,7 +135,7 @@ def open_nvml() -> Iterator[tuple[NvmlGpu | None, str]]:
     try:
         gpu, reason = None, ''
         try:
-            gpu = NvmlGpu(pynvml, _first_visible(pynvml, os.environ.get('CUDA_VISIBLE_DEVICES')))
+            gpu = NvmlGpu(pynvml, _find_handle(pynvml, os.environ.get('CUDA_VISIBLE_DEVICES')))
         except pynvml.NVMLError as error:
             reason = f'NVML: {error}'
         yield gpu, reason
@@ -139,13 +143,37 @@ def open_nvml() -> Iterator[tuple[NvmlGpu | None, str]]:
         pynvml.nvmlShutdown()
 
 
-def _first_visible(nvml: ModuleType, visible: str | None) -> object:
-    # CUDA and NVML may number the GPUs of a machine with several kinds of them differently; with
-    # CUDA_DEVICE_ORDER=PCI_BUS_ID they agree.
+def _find_handle(nvml: ModuleType, visible: str | None) -> object:
+    """NVML's handle of the first GPU that CUDA shows.
+
+    NVML lists all GPUs by their place on the bus, whatever CUDA_VISIBLE_DEVICES hides; CUDA lists
+    the fastest first. So CUDA is asked for the place of its first GPU, where there is a choice.
+    """
+    if visible is None and _count(nvml) == 1:
+        return nvml.nvmlDeviceGetHandleByIndex(0)
     first = (visible or '0').split(',')[0].strip()
-    if first.isdecimal():
-        return nvml.nvmlDeviceGetHandleByIndex(int(first))
-    return nvml.nvmlDeviceGetHandleByUUID(first)
+    if first.startswith('MIG-'):  # a part of a GPU, at the same place as the others
+        return nvml.nvmlDeviceGetHandleByUUID(first)
+    try:
+        return nvml.nvmlDeviceGetHandleByPciBusId(bus_id())
+    except (EngineUnavailable, nvml.NVMLError):
+        # No engine runs here, or CUDA's GPU has no such place: the one that is meant, as far as
+        # the orders agree, which they do with CUDA_DEVICE_ORDER=PCI_BUS_ID.
+        if first.isdecimal():
+            return nvml.nvmlDeviceGetHandleByIndex(int(first))
+        return nvml.nvmlDeviceGetHandleByUUID(first)
+
+
+def _text(value: str | bytes) -> str:
+    # Which of both it is depends on the release of nvidia-ml-py.
+    return value if isinstance(value, str) else value.decode('ascii', 'replace')
+
+
+def _count(nvml: ModuleType) -> int:
+    try:
+        return int(nvml.nvmlDeviceGetCount())
+    except nvml.NVMLError:
+        return 1
 
 
 def jetson_facts(board: Path = BOARD) -> GpuFacts | None:

@@ -4,7 +4,8 @@
 
 A camera process plays a generated drive in a loop; memory, GPU memory, threads, file handles and
 latency of the node are sampled. Writes samples.csv, soak.json and soak.png. Ends with 1 where
-something grows after the first minutes, or where a frame came to nothing.
+something grows after the first minutes, where a frame came to nothing, or where a signal stopped it
+before its time; then it judges and writes what there is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from mbu_ros.commands.arguments import DefaultsFormatter, count, size
 from mbu_ros.engine.select import ENGINES
+from mbu_ros.evaluation.live.interrupting import interrupt_on_signals
 from mbu_ros.evaluation.report.report import write_json
 from mbu_ros.model.catalog import find_model
 from mbu_ros.model.file import load_model
@@ -62,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Run it, print what was found and write the files; 1 where there are faults."""
     path = find_model(args.model)
     load_model(path)  # a bad one is said before the work
+    interrupt_on_signals()
     console = Console(highlight=False)
     begin = time.monotonic()
 

@@ -59,6 +59,7 @@ def gpu_values(gpu: NvmlGpu | None) -> dict[str, str]:
     """What NVML tells of a GPU."""
     state = gpu.state() if gpu is not None else {}
     keys = {
+        'GPU PCI bus': 'pci_bus_id',
         'GPU temperature (C)': 'celsius',
         'GPU power (W)': 'watts',
         'GPU power limit (W)': 'power_limit_watts',

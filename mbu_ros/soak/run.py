@@ -128,7 +128,10 @@ class _Watch:
         self.gpu_memory: GpuMemory | None = None
 
     def run(self) -> str:
-        """Take samples until the time is over; why that ended before, '' if it did not."""
+        """Take samples until the time is over; why that ended before, '' if it did not.
+
+        Stopped by a signal, it says so; the camera, which may have got it too, is asked nothing.
+        """
         interval = min(LONGEST_INTERVAL, self._settings.seconds * INTERVAL_SHARE)
         self._camera.go()
         begin = time.monotonic()
@@ -144,6 +147,9 @@ class _Watch:
             self._count(self._camera.finish())
         except InputError as error:
             return str(error)
+        except KeyboardInterrupt:  # hours of samples are worth a judgement all the same
+            minutes = (time.monotonic() - begin) / 60
+            return f'it was stopped after {minutes:.1f} of {self._settings.seconds / 60:.1f} min'
         return ''
 
     def _sample(self, seconds: float) -> None:

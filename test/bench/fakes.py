@@ -24,8 +24,11 @@ def fake_nvml(**replaced):
     functions = {
         'nvmlInit': lambda: None,
         'nvmlShutdown': lambda: None,
+        'nvmlDeviceGetCount': lambda: 1,
         'nvmlDeviceGetHandleByIndex': lambda index: f'gpu{index}',
+        'nvmlDeviceGetHandleByPciBusId': lambda place: f'gpu at {place}',
         'nvmlDeviceGetHandleByUUID': lambda uuid: uuid,
+        'nvmlDeviceGetPciInfo': lambda handle: types.SimpleNamespace(busId='00000000:41:00.0'),
         'nvmlDeviceGetCudaComputeCapability': lambda handle: (9, 0),
         'nvmlDeviceGetName': lambda handle: 'NVIDIA H200',
         'nvmlDeviceGetNumGpuCores': lambda handle: 16896,

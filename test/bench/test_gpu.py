@@ -14,6 +14,7 @@ from mbu_ros.bench.gpu import (
     open_nvml,
 )
 
+from ..engine.cuda.fake_gpu import FakeGpu
 from .fakes import FakeNvmlError, fake_nvml
 
 
@@ -34,16 +35,70 @@ def test_facts_and_energy_of_a_gpu(nvml):
         assert (reason, no_meter) == ('', '')
 
 
+@pytest.fixture
+def handle_asked(nvml, monkeypatch):
+    """`handle_asked(visible)`: of which GPU NVML is asked with this CUDA_VISIBLE_DEVICES."""
+
+    def ask(visible):
+        if visible is not None:
+            monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+        asked = []
+        nvml.nvmlDeviceGetName = lambda found: asked.append(found) or 'x'
+        with open_nvml() as (gpu, _):
+            gpu.facts()
+        return asked
+
+    return ask
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch):
+    fake = FakeGpu({}, devices=2)
+    monkeypatch.setitem(sys.modules, 'pycuda', types.ModuleType('pycuda'))
+    monkeypatch.setitem(sys.modules, 'pycuda.driver', fake.driver)
+    return fake
+
+
+@pytest.mark.parametrize('visible', [None, '3', '3,1', 'GPU-abc', ''])
+def test_the_gpu_of_the_engine_by_its_place(nvml, fake_gpu, handle_asked, visible):
+    # Whatever the variable says: CUDA has applied it already, and NVML knows nothing of it.
+    nvml.nvmlDeviceGetCount = lambda: 4
+    assert handle_asked(visible) == ['gpu at 0000:40:00.0']
+
+
+def test_the_only_gpu_needs_no_question(fake_gpu, handle_asked):
+    fake_gpu.fails.add('init')
+    assert handle_asked(None) == ['gpu0']
+
+
+def test_a_part_of_a_gpu_by_its_name(fake_gpu, handle_asked):
+    assert handle_asked('MIG-abc') == ['MIG-abc']
+
+
 @pytest.mark.parametrize(
     ('visible', 'handle'), [('2,3', 'gpu2'), ('GPU-abc', 'GPU-abc'), (' 1', 'gpu1')]
 )
-def test_the_first_gpu_that_cuda_shows(nvml, monkeypatch, visible, handle):
-    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
-    asked = []
-    nvml.nvmlDeviceGetName = lambda found: asked.append(found) or 'x'
-    with open_nvml() as (gpu, _):
-        gpu.facts()
-    assert asked == [handle]
+def test_the_first_gpu_that_cuda_would_show(nvml, monkeypatch, handle_asked, visible, handle):
+    monkeypatch.setitem(sys.modules, 'pycuda.driver', None)
+    assert handle_asked(visible) == [handle]
+
+
+def test_a_gpu_without_a_place_on_the_bus(nvml, fake_gpu, handle_asked):
+    nvml.nvmlDeviceGetHandleByPciBusId = fail
+    assert handle_asked('1') == ['gpu1']
+
+
+def test_a_machine_that_does_not_count_its_gpus(nvml, handle_asked):
+    nvml.nvmlDeviceGetCount = fail
+    assert handle_asked(None) == ['gpu0']
+
+
+@pytest.mark.parametrize('place', ['00000000:41:00.0', b'00000000:41:00.0'])
+def test_its_place_is_told(place):
+    told = types.SimpleNamespace(busId=place)
+    gpu = NvmlGpu(fake_nvml(nvmlDeviceGetPciInfo=lambda handle: told), 'gpu0')
+    assert gpu.state()['pci_bus_id'] == '00000000:41:00.0'
+    assert NvmlGpu(fake_nvml(nvmlDeviceGetPciInfo=fail), 'gpu0').state()['pci_bus_id'] is None
 
 
 def test_without_nvml_there_is_a_reason(monkeypatch):

@@ -405,7 +405,7 @@ def test_a_process_ends_as_it_should(ending, code):
     # PyCUDA aborts a process that ends with a context left current.
     result = subprocess.run(
         [sys.executable, '-c', PROGRAM + ending],
-        env={**os.environ, 'PYTHONPATH': str(SOURCE)},
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(SOURCE), *filter(None, sys.path)])},
         capture_output=True,
         text=True,
     )

@@ -50,7 +50,7 @@ def run(program):
     """A Python program in a process of its own, with pipes."""
     return subprocess.Popen(
         [sys.executable, '-c', program],
-        env={**os.environ, 'PYTHONPATH': str(SOURCE)},
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(SOURCE), *filter(None, sys.path)])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -158,7 +158,7 @@ finally:
 def test_a_kernel_that_traps(name):
     result = subprocess.run(
         [sys.executable, '-c', TRAP, name],
-        env={**os.environ, 'PYTHONPATH': str(SOURCE)},
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(SOURCE), *filter(None, sys.path)])},
         capture_output=True,
         text=True,
         timeout=300,

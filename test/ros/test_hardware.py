@@ -21,6 +21,7 @@ def refuse(*_):
 def test_a_gpu_with_nvml():
     values = hardware.gpu_values(NvmlGpu(fake_nvml(), 0))
     assert values == {
+        'GPU PCI bus': '00000000:41:00.0',
         'GPU temperature (C)': '31',
         'GPU power (W)': '123.4',
         'GPU power limit (W)': '700.0',
@@ -29,7 +30,9 @@ def test_a_gpu_with_nvml():
     }
     silent = fake_nvml(nvmlDeviceGetPowerUsage=refuse, nvmlDeviceGetTemperature=refuse)
     values = hardware.gpu_values(NvmlGpu(silent, 0))
-    assert set(values) == {'GPU power limit (W)', 'GPU clock (MHz)', 'NVIDIA driver'}
+    assert set(values) == {
+        *('GPU PCI bus', 'GPU power limit (W)', 'GPU clock (MHz)', 'NVIDIA driver')
+    }
     assert hardware.gpu_values(None) == {}
 
 

@@ -5,6 +5,7 @@
 import csv
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -143,6 +144,7 @@ def soak(tmp_path, monkeypatch):
     monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
     monkeypatch.setattr(command, 'SHORTEST_SECONDS', 1.0)
     monkeypatch.setattr(run, 'INTERVAL_SHARE', 1 / 60)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def start(seconds, *arguments):
         arguments = ['--size', '64x48', '--frames', '3', '--engine', 'reference', *arguments]
@@ -150,7 +152,9 @@ def soak(tmp_path, monkeypatch):
         code = main(['soak', '--out', str(tmp_path / 'out'), *arguments])
         return code, json.loads((tmp_path / 'out' / 'soak.json').read_text())
 
-    return start
+    yield start
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def test_a_short_run(soak, tmp_path, capsys):
@@ -212,3 +216,28 @@ def test_a_node_that_dies_fails_it(soak, monkeypatch, capsys):
     assert code == 1
     assert any('ended' in fault for fault in result['faults']), result['faults']
     assert 'FAILED' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_one_that_is_stopped_judges_what_there_is(soak, monkeypatch, tmp_path, number):
+    sampled = []
+
+    def sample(pid):
+        sampled.append(pid)
+        if len(sampled) == 20:
+            # As from timeout(1): to the whole group, and twice to the first of it.
+            os.kill(pid, number)
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+        return sample_process(pid)
+
+    monkeypatch.setattr(run, 'sample_process', sample)
+    monkeypatch.setattr(run, 'INTERVAL_SHARE', 1 / 300)
+    code, result = soak(60)
+    assert code == 1
+    assert any('it was stopped after' in fault for fault in result['faults']), result['faults']
+    assert not any('came to nothing' in fault for fault in result['faults'])
+    assert len(result['samples']) == 19 and 'rss_mb' in result['verdicts']
+    assert (tmp_path / 'out' / 'soak.png').exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(sampled[0], 0)

@@ -57,6 +57,17 @@ def find_gpu(driver: ModuleType, index: int = 0) -> Any:
     return driver.Device(index)
 
 
+def bus_id(index: int = 0) -> str:
+    """Where the GPU of this index is on the PCI bus, such as '0000:41:00.0'; needs no context.
+
+    By it NVML finds the same GPU: it counts GPUs in its own order, the hidden ones too.
+
+    Raises:
+        EngineUnavailable: PyCUDA, the driver or the GPU is missing.
+    """
+    return str(find_gpu(load_driver(), index).pci_bus_id())
+
+
 def architecture_of(gpu: Any) -> int:
     """Compute capability times ten of a pycuda.driver.Device, such as 87."""
     major, minor = gpu.compute_capability()

@@ -136,6 +136,9 @@ class FakeGpu:
             def name(self):
                 return 'Fake GPU'
 
+            def pci_bus_id(self):
+                return f'0000:4{self.index}:00.0'
+
             def compute_capability(self):
                 return gpu.capability
 
