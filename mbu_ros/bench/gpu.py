@@ -15,7 +15,6 @@ from mbu_ros.bench.orin import ORIN
 from mbu_ros.bench.rails import RailMeter, find_rails
 from mbu_ros.bench.rates import GpuFacts
 from mbu_ros.engine.base import EngineUnavailable
-from mbu_ros.engine.cuda.driver import bus_id
 
 BOARD = Path('/proc/device-tree/model')
 """Name of a Jetson's board."""
@@ -154,6 +153,9 @@ def _find_handle(nvml: ModuleType, visible: str | None) -> object:
     first = (visible or '0').split(',')[0].strip()
     if first.startswith('MIG-'):  # a part of a GPU, at the same place as the others
         return nvml.nvmlDeviceGetHandleByUUID(first)
+    # Late, so that a node on the CPU does not wait for it.
+    from mbu_ros.engine.cuda.driver import bus_id
+
     try:
         return nvml.nvmlDeviceGetHandleByPciBusId(bus_id())
     except (EngineUnavailable, nvml.NVMLError):

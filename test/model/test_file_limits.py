@@ -36,20 +36,30 @@ def path(tmp_path):
         {'mean': (0, 255, 0)},
         {'input_size': (1, 1)},
         {'input_size': (16384, 16384)},
-        {'head': 1e-9},
-        {'head': 999999.9},
+        {'scale': 1e-9},
+        {'scale': 999999.9},
+        {'bias': np.full(5, 1 << 30, np.int32)},
+        {'bias': np.full(5, -(1 << 30), np.int32)},
     ],
     ids=str,
 )
 def test_what_lies_on_a_bound_is_taken(path, change):
     model = random_model(width=1, depth=1)
-    if 'head' in change:
-        change = {'head': dataclasses.replace(model.head, scale=change['head'])}
+    if 'scale' in change or 'bias' in change:
+        change = {'head': dataclasses.replace(model.head, **change)}
     model = dataclasses.replace(model, **change)
     save_model(model, path)
     loaded = load_model(path)
     assert (loaded.mean, loaded.input_size) == (model.mean, model.input_size)
     assert loaded.head.scale == model.head.scale
+    np.testing.assert_array_equal(loaded.head.bias, model.head.bias)
+
+
+@pytest.mark.parametrize('shape', [{'width': 512, 'depth': 1}, {'width': 1, 'depth': 6}], ids=str)
+def test_the_largest_shapes_are_taken(path, shape):
+    save_model(random_model(**shape), path)
+    loaded = load_model(path)
+    assert {'width': loaded.width, 'depth': loaded.depth} == shape
 
 
 @pytest.mark.parametrize('count', [1, 254])
@@ -69,12 +79,18 @@ def test_255_classes_leave_no_value_for_unlabelled(path):
         ({'mean': (0, 0, 256)}, '"mean" must be 3 integers from 0 to 255'),
         ({'mean': (0, 0, -1)}, '"mean" must be 3 integers from 0 to 255'),
         ({'input_size': (16385, 1)}, '"input_size" must be 2 integers from 1 to 16384'),
+        ({'width': 513}, '"width" must be 1 to 512'),
+        ({'depth': 7}, '"depth" must be 1 to 6'),
+        ({'scale': 1e6}, '"head_scale" must be a positive number'),
         ({'name': 'a\ud800'}, '"name" must be text'),
         ({'name': 'a\udfff'}, '"name" must be text'),
     ],
 )
 def test_what_lies_beyond_is_refused_by_the_files_name(path, change, text):
-    model = dataclasses.replace(random_model(width=1, depth=1), **change)
+    model = random_model(width=1, depth=1)
+    if 'scale' in change:
+        change = {'head': dataclasses.replace(model.head, **change)}
+    model = dataclasses.replace(model, **change)
     with pytest.raises(InputError) as caught:
         save_model(model, path)
     assert str(caught.value).startswith(f'{path}: metadata: {text};')
@@ -125,6 +141,14 @@ def test_weights_beyond_the_input_channels_in_either_plane(path, plane):
     layers = {**model.layers, name: BinaryLayer(**planes, threshold=layer.threshold)}
     with pytest.raises(InputError, match=f"^{path}: layer '{name}' has weights beyond"):
         save_model(dataclasses.replace(model, layers=layers), path)
+
+
+def test_a_tensor_of_another_shape_is_not_written(path):
+    model = random_model(width=1, depth=1)
+    head = dataclasses.replace(model.head, bias=np.zeros(6, np.int32))
+    with pytest.raises(InputError, match=f"^{path}: tensor 'head.bias' has shape "):
+        save_model(dataclasses.replace(model, head=head), path)
+    assert not path.exists()
 
 
 def test_a_tensor_of_another_type_of_integers(path):

@@ -190,10 +190,11 @@ def test_scales_of_the_first_layer_that_are_not_positive_are_refused(scale):
 
 
 @pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('scale', [0.0, -1.0, np.nan, np.inf])
 @pytest.mark.parametrize('bias', [0.0, 1.0])
-def test_a_head_without_a_scale_is_refused(bias):
+def test_a_head_without_a_scale_is_refused(bias, scale):
     with pytest.raises(InputError, match='head has parameters'):
-        fold_head(np.ones((2, 4), np.int8), 0.0, np.full(2, bias))
+        fold_head(np.ones((2, 4), np.int8), scale, np.full(2, bias))
 
 
 def test_biases_of_the_head_up_to_what_a_model_file_may_hold():

@@ -17,6 +17,14 @@ def test_a_unet_of_width_64_and_depth_4_is_the_well_known_one():
     assert flops == pytest.approx(260e9, rel=0.01)
 
 
+def test_encoders_read_what_is_pooled_above_them():
+    shapes = layer_shapes(16, 2, 4)
+    pooled = [shape.name for shape in shapes if shape.is_pooled(2)]
+    assert pooled == ['encoder.0.conv2', 'encoder.1.conv2']
+    reading = [shape.name for shape in shapes if shape.reads_pooled]
+    assert reading == ['encoder.1.conv1', 'encoder.2.conv1']
+
+
 def test_layers_feed_each_other():
     for width, depth in [(16, 2), (48, 3), (32, 5)]:
         written = {}
