@@ -4,6 +4,7 @@
 
 import csv
 import json
+import sys
 
 import cv2
 import pytest
@@ -260,7 +261,7 @@ def test_a_peak_that_is_not_found_costs_only_the_peak(
 
 
 def test_a_peak_without_ros_is_refused_before_the_work(bag, evaluate, monkeypatch, capsys):
-    monkeypatch.setattr('mbu_ros.evaluation.live.run.importlib.util.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
     assert evaluate('--bag', bag, '--find-peak', '--min-miou', '0') == 2
     said = capsys.readouterr()
     assert 'rclpy is not installed' in said.err and 'Frames in' not in said.out
