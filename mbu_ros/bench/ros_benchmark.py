@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mbu_ros.bench.ros_frames import random_frame
-from mbu_ros.bench.ros_partner import await_partner, engine_of, middleware, prepare_ros, start_rate
+from mbu_ros.bench.ros_machine import middleware
+from mbu_ros.bench.ros_partner import await_partner, engine_of, prepare_ros, start_rate
 from mbu_ros.bench.ros_process import RosProcess
 from mbu_ros.bench.ros_search import MOST_TRIES, Attempt, search_rate
 from mbu_ros.evaluation.latency import percentiles

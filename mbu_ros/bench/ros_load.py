@@ -8,7 +8,6 @@ Each camera is a process of its own, as on a robot; they begin together.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import platform
 import tempfile
@@ -17,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mbu_ros.bench.ros_machine import prepare_middleware, require_rclpy
 from mbu_ros.bench.ros_process import RosProcess
-from mbu_ros.bench.stream import StreamProcess, prepare_middleware, write_drive
-from mbu_ros.errors import InputError
+from mbu_ros.bench.stream import StreamProcess, write_drive
 
 START_SECONDS = 180.0
 """For the node to start: the first time, kernels are compiled."""
@@ -64,11 +63,7 @@ def run_ros_load(settings: LoadSettings, say: Callable[[str], None]) -> dict:
     Raises:
         InputError: ROS 2 is not installed, or a process does not start or ends.
     """
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError(
-            "rclpy is not installed: pip install '.[ros]' in this package's source folder, or "
-            'source a ROS 2 installation first'
-        )
+    require_rclpy()
     prepare_middleware()
     namespace = f'/mbu_load_{os.getpid()}'
     names = [f'camera{number}' for number in range(settings.cameras)]

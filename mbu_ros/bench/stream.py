@@ -22,27 +22,11 @@ from mbu_ros.bench.account import PATIENCE_SECONDS
 from mbu_ros.data.scenes import Drive
 from mbu_ros.data.sources import DEMO_SEED
 from mbu_ros.errors import InputError
-from mbu_ros.share import share_directories
 
 ANSWER_SECONDS = 30.0 + PATIENCE_SECONDS
 """For a camera to tell; in the end it waits for masks first."""
-PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""Of Fast DDS; the second is that of ROS 2 Humble."""
 STOP_SECONDS = 10.0
 LOG_LINES = 10
-
-
-def prepare_middleware() -> None:
-    """Keep ROS to this machine and, unless told otherwise, give Fast DDS room for large images.
-
-    For the processes that are started from now on. Without that room, parts of images are sent
-    again some seconds later: what is measured then is the middleware alone.
-    """
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    if not any(name in os.environ for name in PROFILE_VARIABLES):
-        name = PROFILE_VARIABLES[os.environ.get('ROS_DISTRO') == 'humble']
-        for folder in share_directories('config')[:1]:
-            os.environ[name] = str(folder / 'fastdds_large_images.xml')
 
 
 def write_drive(path: Path, frames: int, height: int, width: int) -> None:

@@ -85,8 +85,12 @@ def run_offline(args: argparse.Namespace) -> int:
                 failure = f'the peak was not found: {error}'
                 facts = replace(facts, notes=[*facts.notes, failure])
         report = build_report(result.evaluation, facts, thresholds)
-        print_report(report, console)
-        _write(args, result.evaluation, report)
+        try:
+            _show(report, console)
+        finally:  # also where nobody reads on, as with `mbu evaluate ... | head`
+            written = _write(args, result.evaluation, report)
+        for path in written:
+            print(path)
         if args.write_bag:
             from mbu_ros.commands.evaluate_bags import write_bags
 
@@ -198,10 +202,20 @@ def _without_zeros(counts: Mapping[str, int]) -> dict[str, int]:
     return {reason: count for reason, count in counts.items() if count}
 
 
-def _write(args: argparse.Namespace, evaluation: Evaluation, report: dict) -> None:
+def _show(report: dict, console: Console) -> None:
+    if report['peak'] is not None:
+        from mbu_ros.commands.evaluate_peak import print_peak
+
+        print_peak(report['peak'], console)
+    print_report(report, console)
+
+
+def _write(args: argparse.Namespace, evaluation: Evaluation, report: dict) -> list[Path]:
+    """Write the report where it was asked for; returns what was written."""
+    written: list[Path] = []
     if args.json:
         write_json(args.json, report)
-        print(args.json)
+        written.append(args.json)
     if args.report:
-        for path in write_report(args.report, evaluation, report):
-            print(path)
+        written += write_report(args.report, evaluation, report)
+    return written

@@ -19,19 +19,18 @@ from mbu_ros.model.file import load_model
 
 
 def measure_peak(args: argparse.Namespace, console: Console) -> dict:
-    """Search for the peak, show it and return it; see `find_peak` for keys and errors."""
+    """Search for the peak and return it; see `find_peak` for keys and errors."""
     images = _preload(args)
     with console.status('Searching for the peak') as status:
-        peak = find_peak(
+        return find_peak(
             images, args.model, args.engine, say=lambda line: status.update(f'Peak: {line}')
         )
-    print_peak(peak, console)
-    return peak
 
 
 def show_peak(args: argparse.Namespace) -> int:
     """The peak alone, without an evaluation."""
-    measure_peak(args, Console())
+    console = Console()
+    print_peak(measure_peak(args, console), console)
     return 0
 
 

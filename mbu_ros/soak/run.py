@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import tempfile
 import time
@@ -14,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mbu_ros.bench.gpu import NvmlGpu, open_nvml
+from mbu_ros.bench.ros_machine import prepare_middleware, require_rclpy
 from mbu_ros.bench.ros_process import RosProcess
-from mbu_ros.bench.stream import StreamProcess, prepare_middleware, write_drive
+from mbu_ros.bench.stream import StreamProcess, write_drive
 from mbu_ros.errors import InputError
 from mbu_ros.soak.faults import frame_faults, growth_faults
 from mbu_ros.soak.judgement import judge, warm_up
@@ -67,11 +67,7 @@ def run_soak(settings: SoakSettings, say: Callable[[str], None]) -> dict:
     Raises:
         InputError: ROS 2 is missing, or what was asked for cannot be run.
     """
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError(
-            "rclpy is not installed: pip install '.[ros]' in this package's source folder, or "
-            'source a ROS 2 installation first'
-        )
+    require_rclpy()
     prepare_middleware()
     namespace = f'/mbu_soak_{os.getpid()}'
     parameters = {'model': settings.model, 'engine': settings.engine, 'reliability': 'reliable'}

@@ -11,7 +11,7 @@ import time
 import pytest
 from rich.console import Console
 
-from mbu_ros.bench import ros_benchmark, ros_partner
+from mbu_ros.bench import ros_benchmark, ros_machine
 from mbu_ros.bench.ros_benchmark import highest_rate, stages
 from mbu_ros.bench.ros_exchange import Exchange
 from mbu_ros.bench.ros_process import RosProcess
@@ -131,7 +131,7 @@ def test_options_that_do_not_go_together(tmp_path, capsys):
 
 
 def test_without_ros(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(ros_partner.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
     assert main(['bench', '--ros', '--out', str(tmp_path)]) == 2
     assert 'rclpy is not installed' in capsys.readouterr().err
 
@@ -142,13 +142,18 @@ def test_a_small_run(tmp_path, capsys, monkeypatch):
     save_model(random_model(width=8, depth=1, input_size=(24, 32)), model)
     monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    for name in ros_machine.PROFILES:
+        monkeypatch.setenv(name, '')  # so that what is set meanwhile is gone in the end
+        monkeypatch.delenv(name)
     monkeypatch.setattr(ros_benchmark, 'MOST_TRIES', 1)
     arguments = ['--size', '64x48', '--frames', '5', '--seconds', '0.1', '--engine', 'reference']
     out = tmp_path / 'out'
     assert main(['bench', '--ros', '--model', str(model), '--out', str(out), *arguments]) == 0
     printed = capsys.readouterr().out
     assert '64x48 rgb8, reference on CPU' in printed and 'received to published' in printed
-    (run,) = json.loads((out / 'ros.json').read_text())['runs']
+    result = json.loads((out / 'ros.json').read_text())
+    assert result['machine']['middleware'] == ros_machine.middleware()
+    (run,) = result['runs']
     assert run['size'] == [48, 64]
     for name in ('node', 'echo'):
         assert (run[name]['frames'], run[name]['lost']) == (5, 0)

@@ -4,10 +4,11 @@
 
 import json
 import os
+import sys
 
 import pytest
 
-from mbu_ros.bench import ros_load, stream
+from mbu_ros.bench import ros_load, ros_machine
 from mbu_ros.bench.ros_load import describe_camera, jain
 from mbu_ros.cli import main
 from mbu_ros.model.file import save_model
@@ -62,23 +63,9 @@ def test_options_that_do_not_go_together(tmp_path, capsys):
 
 
 def test_without_ros(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(ros_load.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
     assert main(['bench', '--ros', '--cameras', '2', '--out', str(tmp_path)]) == 2
     assert 'rclpy is not installed' in capsys.readouterr().err
-
-
-def test_a_profile_that_the_user_chose_is_kept(monkeypatch):
-    for name in stream.PROFILE_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
-    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
-    stream.prepare_middleware()
-    path = os.environ.pop('FASTDDS_DEFAULT_PROFILES_FILE')
-    assert os.path.isfile(path) and os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'OFF'
-    assert 'FASTRTPS_DEFAULT_PROFILES_FILE' not in os.environ
-    monkeypatch.setenv('FASTRTPS_DEFAULT_PROFILES_FILE', 'mine.xml')
-    stream.prepare_middleware()
-    assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in os.environ
 
 
 def test_a_small_run(tmp_path, capsys, monkeypatch):
@@ -86,6 +73,9 @@ def test_a_small_run(tmp_path, capsys, monkeypatch):
     model = tmp_path / 'small.safetensors'
     save_model(random_model(width=8, depth=1, input_size=(24, 32)), model)
     monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+    for name in ros_machine.PROFILES:
+        monkeypatch.setenv(name, '')  # so that what is set meanwhile is gone in the end
+        monkeypatch.delenv(name)
     monkeypatch.setattr(ros_load, 'WARM_UP_SECONDS', 0.5)
     arguments = ['--ros', '--cameras', '2', '--rate', '5', '--size', '64x48', '--seconds', '2']
     arguments += ['--engine', 'reference', '--model', str(model), '--out', str(tmp_path / 'out')]

@@ -4,6 +4,7 @@
 
 import csv
 import json
+import sys
 
 import cv2
 import pytest
@@ -259,8 +260,19 @@ def test_a_peak_that_is_not_found_costs_only_the_peak(
     )
 
 
+def test_a_reader_who_leaves_costs_no_report(bag, evaluate, tmp_path, monkeypatch):
+    def leave(report, console):
+        raise SystemExit(1)  # as rich does where a pipe is closed: `mbu evaluate ... | head`
+
+    monkeypatch.setattr('mbu_ros.commands.evaluate_offline.print_report', leave)
+    with pytest.raises(SystemExit):
+        evaluate('--bag', bag, '--report', tmp_path / 'out', '--json', tmp_path / 'made.json')
+    for path in ('out/report.json', 'out/report.html', 'made.json'):
+        assert (tmp_path / path).stat().st_size > 0
+
+
 def test_a_peak_without_ros_is_refused_before_the_work(bag, evaluate, monkeypatch, capsys):
-    monkeypatch.setattr('mbu_ros.evaluation.live.run.importlib.util.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
     assert evaluate('--bag', bag, '--find-peak', '--min-miou', '0') == 2
     said = capsys.readouterr()
     assert 'rclpy is not installed' in said.err and 'Frames in' not in said.out

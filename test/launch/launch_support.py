@@ -36,9 +36,11 @@ from mbu_ros.model.random import random_model
 
 try:
     _SHARE = Path(get_package_share_directory('mbu_ros'))
-except PackageNotFoundError:
+except (PackageNotFoundError, OSError):  # the latter where AMENT_PREFIX_PATH is not set
     pytest.skip(
-        'mbu_ros is not installed: colcon build, or pip install .', allow_module_level=True
+        'ament finds no mbu_ros: colcon build and source it; or pip install . into a virtual '
+        'environment, and set AMENT_PREFIX_PATH to that',
+        allow_module_level=True,
     )
 
 TIMEOUT = 30.0
@@ -48,6 +50,8 @@ QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 # A domain that no robot and no other session of tests is on, for this process and those it starts.
 os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+# A node that is ended by a fault in C says where.
+os.environ['PYTHONFAULTHANDLER'] = '1'
 
 _folder = tempfile.TemporaryDirectory(prefix='mbu_ros_launch_test')
 

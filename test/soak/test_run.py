@@ -129,7 +129,7 @@ def test_a_bad_model_and_missing_ros_are_said_before_the_work(tmp_path, capsys, 
     arguments = ['soak', '--out', str(tmp_path / 'out')]
     assert main([*arguments, '--model', 'no_such_model']) == 2
     assert "no model 'no_such_model'" in capsys.readouterr().err
-    monkeypatch.setattr(run.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
     assert main(arguments) == 2
     assert 'rclpy is not installed' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()

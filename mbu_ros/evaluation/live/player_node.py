@@ -5,11 +5,12 @@
 It does what `ros2 bag play` does, where that is not installed or cannot read the bag. It starts
 when somebody listens, so that no frame is lost at the start, and ends by publishing the number of
 images sent on `player/finished` (std_msgs/UInt32, latched). Exit code 0 when all that can be read
-of the bag was played.
+of the bag was played, also where it is ended while it only stays to send again what got lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import signal
 import sys
@@ -95,6 +96,7 @@ class Player(Node):
         Raises:
             InputError: nobody subscribes, or the bag became unreadable; what could be read was
                 played.
+            KeyboardInterrupt: it came before all was sent.
         """
         try:
             self._wait_for_subscribers()
@@ -107,7 +109,11 @@ class Player(Node):
                 # The gap between two rounds, of which the bag says nothing.
                 self._spin_until(lambda: False, 1 / self._settings.rate_hz)
                 self._play_once()
-        finally:
+        except BaseException:
+            self._finish()
+            raise
+        # A launch file ends it as soon as the masks are judged: then nobody misses anything.
+        with contextlib.suppress(KeyboardInterrupt):
             self._finish()
 
     def _make_publishers(self) -> dict[str, Publisher]:
@@ -249,6 +255,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # it is ending
+            signal.signal(number, signal.SIG_IGN)
         rclpy.try_shutdown()
     return 0
 

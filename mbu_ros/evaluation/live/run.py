@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mbu_ros.bench.ros_machine import require_rclpy
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live.cameras import LiveCamera
 from mbu_ros.evaluation.live.live_run import (
@@ -36,11 +36,7 @@ GOOD = (0, 3)
 
 def check_run(model: str) -> tuple[Path, Model]:
     """The model and its file; InputError where it is unusable, or where no ROS node can run."""
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError(
-            "rclpy is not installed, so no ROS node can run: pip install '.[ros]' in this "
-            "package's source folder, or source a ROS 2 installation first"
-        )
+    require_rclpy()
     path = find_model(model)
     return path, load_model(path)
 

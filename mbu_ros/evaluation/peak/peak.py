@@ -11,14 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mbu_ros.bags.playback import check_rate
-from mbu_ros.bench.ros_partner import (
-    await_partner,
-    engine_of,
-    middleware,
-    prefer_large_images,
-    prepare_ros,
-    start_rate,
-)
+from mbu_ros.bench.ros_machine import middleware
+from mbu_ros.bench.ros_partner import await_partner, engine_of, prepare_ros, start_rate
 from mbu_ros.bench.ros_process import RosProcess
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.peak.measure import Measurement
@@ -89,7 +83,6 @@ def find_peak(
     path = find_model(model)
     load_model(path)  # a bad one is said before the work
     sender_type = prepare_ros()
-    prefer_large_images()
     namespace = f'/mbu_peak_{os.getpid()}'
     names = [''] if len(cameras) == 1 else [f'camera_{index}' for index in range(len(cameras))]
     by_name = dict(zip(names, cameras))

@@ -5,11 +5,12 @@
 import io
 import json
 import os
+import sys
 
 import pytest
 from rich.console import Console
 
-from mbu_ros.bench import ros_partner
+from mbu_ros.bench import ros_machine
 from mbu_ros.bench.ros_frames import random_frame
 from mbu_ros.bench.ros_process import RosProcess
 from mbu_ros.errors import InputError
@@ -35,7 +36,7 @@ def ros(monkeypatch):
     pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
     monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    for name in ros_partner.PROFILES:
+    for name in ros_machine.PROFILES:
         monkeypatch.setenv(name, '')  # so that what is set meanwhile is gone in the end
         monkeypatch.delenv(name)
 
@@ -107,7 +108,7 @@ def test_what_is_said_before_the_work(model, tmp_path, monkeypatch):
         find_peak([CAMERA], model, rates=[-1.0])
     with pytest.raises(InputError, match='no_such_model'):
         find_peak([CAMERA], 'no_such_model')
-    monkeypatch.setattr(ros_partner.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
     with pytest.raises(InputError, match='rclpy is not installed'):
         find_peak([CAMERA], model)
 

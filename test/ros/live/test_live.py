@@ -5,6 +5,7 @@
 import importlib.util
 import json
 import subprocess
+import sys
 import threading
 import time
 
@@ -23,7 +24,6 @@ from mbu_ros.data.sample import ClassMap
 from mbu_ros.engine.reference import ReferenceEngine
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live import processes as live_processes
-from mbu_ros.evaluation.live import run as live
 from mbu_ros.evaluation.live.live_run import LiveRun
 from mbu_ros.evaluation.live.processes import LiveRunError
 from mbu_ros.evaluation.live.run import run_live
@@ -314,6 +314,6 @@ def test_a_report_folder_that_cannot_be_made_is_one_error(
 
 
 def test_without_ros_it_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(live.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
     with pytest.raises(InputError, match='rclpy is not installed.*pip install'):
         run_live(LiveRun(tmp_path / 'bag', 'synthetic', tmp_path / 'report'))
