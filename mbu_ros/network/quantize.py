@@ -18,43 +18,38 @@ THRESHOLD_RAMP = 0.25
 
 
 def _quadratic(x: Tensor) -> Tensor:
-    """2 - 2|x| on [-1, 1]: Bi-Real Net (Liu et al. 2018, arXiv 1808.00278)."""
-    return (2 - 2 * x.abs()).clamp(min=0)
+    """Derivative 2 - 2|x| on [-1, 1]: Bi-Real Net (Liu et al. 2018, arXiv 1808.00278)."""
+    x = x.clamp(-1, 1)
+    return x * (2 - x.abs())
 
 
 def _clip(x: Tensor) -> Tensor:
-    """1 on [-1, 1]: Binarized Neural Networks (Hubara et al. 2016, arXiv 1602.02830)."""
-    return (x.abs() <= 1).to(x.dtype)
+    """Derivative 1 on [-1, 1]: Binarized Neural Networks (Hubara et al. 2016, arXiv 1602.02830)."""
+    return x.clamp(-1, 1)
 
 
 def _tanh(x: Tensor) -> Tensor:
-    """Derivative of tanh(2 x): the shape of IR-Net's estimator (Qin et al. 2020, arXiv 1909.10788).
+    """The shape of IR-Net's estimator (Qin et al. 2020, arXiv 1909.10788).
 
     IR-Net narrows it while it trains; here it stays as it is.
     """
-    return 2 - 2 * torch.tanh(2 * x).square()
+    return torch.tanh(2 * x)
 
 
 ACTIVATION_GRADIENTS = {'quadratic': _quadratic, 'clip': _clip, 'tanh': _tanh}
-"""What stands in for the derivative of the sign, by name."""
-
-
-class _Sign(torch.autograd.Function):
-    @staticmethod
-    def forward(context, x: Tensor, gradient: str) -> Tensor:
-        context.save_for_backward(x)
-        context.gradient = gradient
-        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
-
-    @staticmethod
-    def backward(context, gradient: Tensor) -> tuple[Tensor, None]:
-        (x,) = context.saved_tensors
-        return gradient * ACTIVATION_GRADIENTS[context.gradient](x), None
+"""The function whose derivative stands in for that of the sign, by name."""
 
 
 def sign(x: Tensor, gradient: str = 'quadratic') -> Tensor:
-    """Sign with sign(0) = +1, and one of `ACTIVATION_GRADIENTS`, all of them 0 far from 0."""
-    return _Sign.apply(x, gradient)
+    """Sign with sign(0) = +1, and the derivative of one of `ACTIVATION_GRADIENTS`.
+
+    Not an `autograd.Function`: torch.compile of PyTorch 2.11 takes its result for one without
+    gradient, and what is compiled silently learns nothing below it.
+    """
+    hard = (x >= 0).to(x.dtype) * 2 - 1
+    smooth = ACTIVATION_GRADIENTS[gradient](x)
+    # The difference is exactly 0, so the activations are exactly -1 and +1.
+    return hard + (smooth - smooth.detach())
 
 
 def _latent(weight: Tensor, channel_axis: int) -> Tensor:

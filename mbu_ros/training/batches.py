@@ -109,15 +109,19 @@ class Batches:
     def __iter__(self) -> Batches:
         return self
 
-    def blank(self) -> Batch:
-        """A batch of the same shapes that draws nothing: mean images without labels."""
+    def noise(self) -> Batch:
+        """A batch of the same shapes that takes no frames: noise with random labels.
+
+        Every parameter of a network gets a gradient of it. All processes have the same.
+        """
         device, size = self._frames.device, self._frames.images.shape[1:]
-        images = torch.zeros(self._part, *size, device=device)
-        return Batch(
-            images.contiguous(memory_format=torch.channels_last),
-            torch.full((self._part, *size[1:]), 255, device=device),
-            torch.ones(self._part, device=device) if self._recipe.mixup else None,
-        )
+        generator = torch.Generator(device).manual_seed(0)
+        count, classes = self._part, len(self._frames.class_weights)
+        images = torch.randint(-100, 100, (count, *size), device=device, generator=generator)
+        shape = (count, *size[1:])
+        labels = torch.randint(classes, shape, device=device, generator=generator)
+        own = torch.full((count,), 0.5, device=device) if self._recipe.mixup else None
+        return Batch(images.float().contiguous(memory_format=torch.channels_last), labels, own)
 
     def state(self) -> dict[str, Any]:
         """What the batches to come depend on, on the CPU."""

@@ -22,6 +22,8 @@ from mbu_ros.training.recipe import Recipe
 
 WARM_UP = 0.02
 """Share of a stage in which the learning rate rises."""
+WARM_UP_SCALE = 1024.0
+"""Factor on the loss of the first batch, so that half precision holds the smallest gradients."""
 
 
 class Steps:
@@ -34,7 +36,7 @@ class Steps:
         class_weights: float [classes], on the device.
         recipe: losses, learning rate, averaging.
         ranks: the processes that train together.
-        blank: a batch to warm up with, by which nothing is learnt.
+        noise: a batch to warm up with, by which nothing is learnt; see `Batches.noise`.
 
     Attributes:
         average: of the weights so far.
@@ -48,7 +50,7 @@ class Steps:
         class_weights: Tensor,
         recipe: Recipe,
         ranks: Ranks,
-        blank: Batch,
+        noise: Batch,
     ) -> None:
         self._network, self._stage, self._recipe = network, stage, recipe
         self._mixed = ranks.device.type == 'cuda'
@@ -59,7 +61,7 @@ class Steps:
         self._scaler = torch.amp.GradScaler(ranks.device.type, enabled=self._mixed)
         self.average = Average(network, recipe.averaging)
         objective = Objective(network, teacher, class_weights, recipe)
-        self._objective = self._prepared(objective, ranks, blank)
+        self._objective = self._prepared(objective, ranks, noise)
 
     def step(self, batch: Batch, progress: float) -> Tensor:
         """Learn from one batch; returns the loss, on the device.
@@ -111,14 +113,14 @@ class Steps:
         device = 'cuda' if self._mixed else 'cpu'
         return torch.autocast(device, torch.float16, enabled=self._mixed)
 
-    def _prepared(self, objective: Objective, ranks: Ranks, blank: Batch) -> nn.Module:
+    def _prepared(self, objective: Objective, ranks: Ranks, noise: Batch) -> nn.Module:
         """The objective as the steps call it: compiled where asked for, tuned on a GPU."""
         if not self._mixed:
             return ranks.parallel(objective)
         torch.backends.cudnn.benchmark = True
 
-        def warm_up(module: nn.Module) -> None:
-            self._warm_up(module, blank)
+        def warm_up(module: nn.Module) -> list[float]:
+            return self._warm_up(module, noise)
 
         if self._recipe.compiled:
             return COMPILER.compile(objective, ranks.parallel, warm_up)
@@ -126,16 +128,20 @@ class Steps:
         warm_up(module)
         return module
 
-    def _warm_up(self, module: nn.Module, blank: Batch) -> None:
+    def _warm_up(self, module: nn.Module, noise: Batch) -> list[float]:
         """Let the compiler and the choice of convolutions do their work before time counts.
 
         It changes nothing but the running statistics of batch norm, which are taken anew later.
+        Returns the size of each parameter's gradient.
         """
         with self._autocast():
-            loss = module(blank)
-        loss.backward()
+            loss = module(noise)
+        (loss * WARM_UP_SCALE).backward()
+        learnt = [p for p in self._network.parameters() if p.grad is not None]
+        sizes = torch.stack([p.grad.float().norm() for p in learnt]).tolist()
         self._network.zero_grad(set_to_none=True)
         torch.cuda.synchronize()
+        return sizes
 
 
 def _optimizer(network: UNet, rate: float, weight_decay: float) -> torch.optim.Optimizer:

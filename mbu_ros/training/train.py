@@ -101,7 +101,7 @@ class Trainer:
                 self._frames.class_weights,
                 self._recipe,
                 self._ranks,
-                self._batches.blank(),
+                self._batches.noise(),
             )
             if self._saved is not None:
                 steps.load_state(self._saved)

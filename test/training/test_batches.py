@@ -44,10 +44,13 @@ def test_batches_are_bytes_less_their_mean(frames):
     batch = next(Batches(frames, PLAIN, seed=0))
     assert batch.images.is_contiguous(memory_format=torch.channels_last) and batch.own is None
     torch.testing.assert_close(batch.images[:, 0, 0, 0], 10.0 * torch.tensor(seen(batch)) - 25)
-    blank = Batches(frames, PLAIN, seed=0).blank()
-    assert blank.images.shape == batch.images.shape and blank.labels.shape == batch.labels.shape
-    assert blank.images.stride() == batch.images.stride()
-    assert blank.labels.dtype == batch.labels.dtype and (blank.labels == 255).all()
+    batches = Batches(frames, PLAIN, seed=0)
+    noise = batches.noise()
+    assert noise.images.shape == batch.images.shape and noise.labels.shape == batch.labels.shape
+    assert noise.images.stride() == batch.images.stride()
+    assert noise.images.dtype == batch.images.dtype and noise.labels.dtype == batch.labels.dtype
+    assert 0 <= noise.labels.min() and noise.labels.max() < len(frames.class_weights)
+    assert seen(next(batches)) == seen(batch)  # it took no frames
 
 
 def test_processes_take_their_own_parts_of_one_order(frames):

@@ -120,13 +120,43 @@ def test_what_cannot_be_compiled_runs_without_and_says_so_once(monkeypatch, capl
 
     monkeypatch.setattr(torch, 'compile', failing)
     compiler, module, called = Compiler(), torch.nn.Identity(), []
+
+    def warm_up(called_module):
+        called.append(called_module)
+        return [1.0]
+
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            result = compiler.compile(module, torch.nn.Sequential, called.append)
+            result = compiler.compile(module, torch.nn.Sequential, warm_up)
             assert list(result) == [module] and called.pop() is result
     (record,) = caplog.records
     assert record.getMessage() == (
         'torch.compile failed, training goes on without it: no compiler'
+    )
+
+
+@pytest.mark.parametrize(
+    ('compiled', 'kept'),
+    [([2.0, 0.9, 0.0], True), ([2.0, 0.0, 0.0], False), ([float('nan'), 1.0, 0.0], False)],
+)
+def test_what_loses_gradients_is_not_compiled(monkeypatch, caplog, compiled, kept):
+    module, other = torch.nn.Identity(), torch.nn.Identity()
+    monkeypatch.setattr(torch, 'compile', lambda *_, **__: other)
+
+    def warm_up(called):
+        return [2.0, 1.0, 0.0] if called is module else compiled
+
+    compiler = Compiler()
+    with caplog.at_level(logging.WARNING):
+        result = compiler.compile(module, lambda wrapped: wrapped, warm_up)
+    assert result is (other if kept else module) and compiler.failed is not kept
+    assert [record.getMessage() for record in caplog.records] == (
+        []
+        if kept
+        else [
+            'torch.compile failed, training goes on without it: the compiled network loses 1 of 3 '
+            f'gradients with PyTorch {torch.__version__}'
+        ]
     )
 
 
