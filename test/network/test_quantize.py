@@ -119,3 +119,16 @@ def test_int8_is_within_half_a_step_and_in_range():
         assert scale.numel() == scales
         assert torch.equal(q, q.round()) and q.abs().max() == 127
         assert ((q * scale - weight).abs() <= scale * 0.5001).all()
+
+
+def test_weights_do_not_depend_on_the_order_of_summation():
+    # Of 200 channels of 4608 weights, some lie so near the threshold that the last bit of the mean
+    # would decide; the GPU that trains adds up in another order than the CPU that deploys.
+    weight = torch.randn(200, 512, 3, 3, generator=torch.Generator().manual_seed(0))
+    size = weight.abs().mean(dim=(1, 2, 3))
+    weight[:, 0, 0, 0] = 0.7 * size
+    weight[:, 0, 0, 0] += 0.7 * (weight.double().abs().mean(dim=(1, 2, 3)).float() - size)
+    expected = mask_binarize(weight)
+    for dims in ((1,), (1, 2), (1, 2, 3)):
+        turned = mask_binarize(weight.flip(dims).contiguous(memory_format=torch.channels_last))
+        assert torch.equal(turned.flip(dims), expected)
