@@ -55,8 +55,8 @@ def sign(x: Tensor, gradient: str = 'quadratic') -> Tensor:
 def _latent(weight: Tensor, channel_axis: int) -> Tensor:
     """Weights over twice their output channel's mean size, clamped to [-1, 1].
 
-    The mean is taken in float64: in float32 it depends on the order of summation, so that weights at
-    a threshold were other ones on the GPU that trained than on the CPU that deploys.
+    The mean is taken in float64: in float32 it depends on the order of summation, so that weights
+    at a threshold were other ones on the GPU that trained than on the CPU that deploys.
     """
     axes = [axis for axis in range(weight.ndim) if axis != channel_axis]
     size = weight.detach().double().abs().mean(dim=axes, keepdim=True)

@@ -49,12 +49,17 @@ def spin_until_signal(node: Node, signals: StopSignals) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     stop = Future()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix='executor') as pool:
-        spinning = pool.submit(executor.spin_until_future_complete, stop)
-        spinning.add_done_callback(lambda _: signals.pretend())
-        signals.wait()
-        stop.set_result(None)
-        spinning.result()
+    try:
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix='executor') as pool:
+            spinning = pool.submit(executor.spin_until_future_complete, stop)
+            spinning.add_done_callback(lambda _: signals.pretend())
+            signals.wait()
+            stop.set_result(None)
+            spinning.result()
+    finally:
+        # What it has of the middleware must go before the node and the context, not whenever Python
+        # frees it.
+        executor.shutdown()
 
 
 def run_node(make: Callable[[], Node], args: list[str] | None) -> int:

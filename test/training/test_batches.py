@@ -49,7 +49,7 @@ def test_batches_are_bytes_less_their_mean(frames):
     assert noise.images.shape == batch.images.shape and noise.labels.shape == batch.labels.shape
     assert noise.images.stride() == batch.images.stride()
     assert noise.images.dtype == batch.images.dtype and noise.labels.dtype == batch.labels.dtype
-    assert 0 <= noise.labels.min() and noise.labels.max() < len(frames.class_weights)
+    assert noise.labels.min() >= 0 and noise.labels.max() < len(frames.class_weights)
     assert seen(next(batches)) == seen(batch)  # it took no frames
 
 
