@@ -132,13 +132,15 @@ class Steps:
         """Let the compiler and the choice of convolutions do their work before time counts.
 
         It changes nothing but the running statistics of batch norm, which are taken anew later.
-        Returns the size of each parameter's gradient.
+        Returns the size of each parameter's gradient, 0 where it has none.
         """
         with self._autocast():
             loss = module(noise)
         (loss * WARM_UP_SCALE).backward()
-        learnt = [p for p in self._network.parameters() if p.grad is not None]
-        sizes = torch.stack([p.grad.float().norm() for p in learnt]).tolist()
+        none = torch.zeros((), device=loss.device)
+        gradients = (p.grad for p in self._network.parameters())
+        norms = [none if g is None else g.float().norm() for g in gradients]
+        sizes = torch.stack(norms).tolist()
         self._network.zero_grad(set_to_none=True)
         torch.cuda.synchronize()
         return sizes
