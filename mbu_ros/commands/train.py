@@ -78,8 +78,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.5,
         help="operations that the network 'chosen' may have, over those of 'binary'",
     )
-    parser.add_argument('--width', type=int, default=16, help='channels of the first level')
-    parser.add_argument('--depth', type=int, default=4, help='number of poolings')
+    parser.add_argument(
+        '--width',
+        type=int,
+        help='channels of the first level (default: 16, or that of --start)',
+    )
+    parser.add_argument(
+        '--depth', type=int, help='number of poolings (default: 4, or that of --start)'
+    )
+    parser.add_argument(
+        '--start',
+        metavar='MODEL',
+        help="a deployed model, by name or path, that the network 'masked' goes on from; without "
+        'it, that starts from the float network',
+    )
     parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(
         '--learning-rate',
@@ -134,6 +146,7 @@ def run(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> Settings:
     from mbu_ros.training.networks import NETWORKS
     from mbu_ros.training.recipe import RECIPES, Settings
+    from mbu_ros.training.start import start_size
 
     if args.recipe not in RECIPES:
         raise InputError(
@@ -146,14 +159,16 @@ def _settings(args: argparse.Namespace) -> Settings:
     if args.learning_rate is not None:
         values.append(f'learning_rate={args.learning_rate}')
     networks = tuple(NETWORKS) if args.networks is None else tuple(args.networks.split(','))
+    width, depth = start_size(args.start, args.width, args.depth)
     return Settings(
         recipe=RECIPES[args.recipe].with_values(values),
-        width=args.width,
-        depth=args.depth,
+        width=width,
+        depth=depth,
         minutes=args.minutes,
         seed=args.seed,
         networks=tuple(name.strip() for name in networks),
         budget=args.budget,
+        start=args.start,
     )
 
 

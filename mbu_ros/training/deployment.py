@@ -40,6 +40,7 @@ def deploy_network(run: Run, network: str, name: str | None = None) -> Model:
             'source': run.data['source'],
             'network': network,
             'recipe': str(run.settings.recipe),
+            **({} if run.settings.start is None else {'start': run.settings.start}),
             'minutes': run.settings.minutes,
             'seed': run.settings.seed,
             'steps': run.progress(network).steps,

@@ -50,6 +50,8 @@ class FixedFrames:
         seed: int,
     ) -> None:
         self._all = TrainingFrames(data, device)
+        self._device = device
+        self._mixed = device.type == 'cuda'  # half precision, as in training: twice as fast
         self._teacher = teacher.eval()
         order = np.random.default_rng(seed).permutation(len(self._all))
         self.frames = min(frames, len(order))
@@ -86,22 +88,26 @@ class FixedFrames:
 
         def adapt(network: UNet) -> None:
             optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
+            scaler = torch.amp.GradScaler(self._device.type, enabled=self._mixed)
             network.train()
             for indices in islice(cycle(self._adapting), steps):
                 loss = self._loss(network, indices)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+                scaler.update()
             settle(network, (self._images(indices) for indices in self._adapting))
 
         return adapt
 
     def _loss(self, network: UNet, indices: np.ndarray) -> Tensor:
         images, labels = self._images(indices), self._all.labels[indices].long()
-        with torch.no_grad():
-            target = self._teacher(images)
-        logits, weights = network(images), self._all.class_weights
-        return label_loss(logits, labels, weights) + distillation_loss(logits, target)
+        with torch.autocast(self._device.type, torch.float16, enabled=self._mixed):
+            with torch.no_grad():
+                target = self._teacher(images)
+            logits = network(images).float()
+        weights = self._all.class_weights
+        return label_loss(logits, labels, weights) + distillation_loss(logits, target.float())
 
     def _images(self, indices: np.ndarray) -> Tensor:
         images = self._all.images[indices].float() - self._all.mean

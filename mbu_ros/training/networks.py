@@ -58,10 +58,13 @@ NETWORKS = {
 }
 """All networks, in an order in which each comes after what it needs."""
 
+STARTED = 'masked'
+"""The network that may start from a deployed model instead."""
+
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a network's training, with a learning rate that falls to 0.
+    """A part of a network's training, with a learning rate that falls.
 
     Attributes:
         name: for people and checkpoints.
@@ -78,14 +81,19 @@ class Stage:
     blending: float = 0.0
 
 
-def stages(kind: Kind, recipe: Recipe) -> tuple[Stage, ...]:
+def stages(kind: Kind, recipe: Recipe, *, deployed: bool = False) -> tuple[Stage, ...]:
     """The stages of a network of this kind.
 
     Going to bits in steps, guided throughout, loses a point where going at once loses fifteen.
+
+    Args:
+        kind: what it is.
+        recipe: how it is trained.
+        deployed: whether it starts from a deployed model, which is all bits already.
     """
     if not kind.quantized:
         return (Stage('float', Precision.FLOAT, weight_decay=recipe.float_weight_decay),)
-    if not kind.staged:
+    if deployed or not kind.staged:
         return (Stage('quantized', Precision.QUANTIZED),)
     share = 1 - recipe.activation_stage
     quantized = Stage(

@@ -13,7 +13,7 @@ from typing import Any
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
 from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
-from mbu_ros.training.networks import NETWORKS
+from mbu_ros.training.networks import NETWORKS, STARTED
 
 RANGES = {
     'float_share': (0.001, 1000),
@@ -21,6 +21,7 @@ RANGES = {
     'chosen_share': (0.001, 1000),
     'batch': (1, 4096),
     'learning_rate': (1e-8, 10),
+    'final_rate': (0, 1),
     'float_weight_decay': (0, 10),
     'averaging': (0, 0.99999),
     'label_loss': (0, 1000),
@@ -51,7 +52,9 @@ class Recipe:
         float_share, masked_share, chosen_share: relative times of the networks; those of
             `float_longer` and `binary` are that of `masked`.
         batch: frames per step, of all GPUs together.
-        learning_rate: at the start of each stage; it falls to 0 along a cosine.
+        learning_rate: at the start of each stage.
+        final_rate: the share of it that is left at the end of a stage, to which it falls along a
+            cosine.
         float_weight_decay: of AdamW, for float networks.
         averaging: decay per step of the weights' exponential moving average, which is the result;
             0: the last weights are.
@@ -83,6 +86,7 @@ class Recipe:
     chosen_share: float = 1.1
     batch: int = 8
     learning_rate: float = 1e-3
+    final_rate: float = 0.0
     float_weight_decay: float = 1e-2
     averaging: float = 0.999
     label_loss: float = 1.0
@@ -204,6 +208,8 @@ class Settings:
         seed: of initial weights, order of frames and augmentation.
         networks: which of `networks.NETWORKS` to train; always in the order they have there.
         budget: operations that the chosen plan may have, over the all-binary network's.
+        start: a deployed model that `masked` goes on from, by name or path; None: it starts from
+            the float network.
     """
 
     recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))
@@ -213,6 +219,7 @@ class Settings:
     seed: int = 0
     networks: tuple[str, ...] = tuple(NETWORKS)
     budget: float = 1.5
+    start: str | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -246,6 +253,10 @@ class Settings:
                     f'the network {name!r} needs {" and ".join(map(repr, missing))}; name it in '
                     '--networks too'
                 )
+        if self.start is not None and STARTED not in self.networks:
+            raise InputError(
+                f'only the network {STARTED!r} starts from a model; name it in --networks too'
+            )
         ordered = tuple(name for name in NETWORKS if name in self.networks)
         object.__setattr__(self, 'networks', ordered)
 

@@ -85,10 +85,11 @@ class Steps:
         return loss.detach()
 
     def learning_rate(self, progress: float) -> float:
-        """A short rise, then a cosine to 0."""
+        """A short rise, then a cosine to the recipe's final rate."""
+        highest, final = self._recipe.learning_rate, self._recipe.final_rate
         if progress < WARM_UP:
-            return self._recipe.learning_rate * max(progress / WARM_UP, 0.01)
-        return self._recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+            return highest * max(progress / WARM_UP, 0.01)
+        return highest * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def finish(self) -> None:
         """Make the average the network's weights, and quantise them fully."""

@@ -197,6 +197,53 @@ def test_damaged_files_of_a_run(trained, tmp_path, capsys):
         assert told in capsys.readouterr().err
 
 
+STARTED = ['--networks', 'float,masked', '--minutes']
+
+
+def test_a_run_goes_on_from_a_deployed_model(trained, box_tree, tmp_path, clock, capsys):
+    model = trained / 'boxes_masked.safetensors'
+    sizes = ['train', '--data', str(box_tree), '--batch', '4', '--device', 'cpu']
+    options = [*sizes, '--out', str(tmp_path), '--start', str(model), *STARTED, '0.2']
+    assert main(options) == 0  # its width and depth are the model's
+    assert f'masked: goes on from {model}\n' in capsys.readouterr().out
+    run, before = Run(tmp_path), Run(trained).results['masked']['miou']
+    masked = run.results['masked']
+    # In nine steps, after a float network of two: what it knows is the model's.
+    assert masked['steps'] <= 10 and masked['miou'] > before - 0.1
+    assert {point['stage'] for point in masked['history']} == {'quantized'}
+    made = load_model(run.model_path('masked'))
+    assert made.training['start'] == str(model) and made.width == 4
+    other = trained / 'boxes_binary.safetensors'
+    assert main([*options[:-4], '--resume', *STARTED, '0.2', '--start', str(other)]) == 2
+    assert 'with start' in capsys.readouterr().err
+
+
+def test_a_model_of_other_classes_gets_a_new_head(trained, box_tree, tmp_path, clock, capsys):
+    root, out = tmp_path / 'tree', tmp_path / 'run'
+    shutil.copytree(box_tree, root)
+    content = json.loads((root / 'dataset.json').read_text())
+    content['classes'] = ['floor', 'crate']
+    (root / 'dataset.json').write_text(json.dumps(content))
+    start = ['--start', str(trained / 'boxes_chosen.safetensors')]
+    assert main(arguments(root, out, *start, *STARTED, '0.5')) == 0
+    assert 'with a new head, since that has other classes' in capsys.readouterr().out
+    assert load_model(Run(out).model_path('masked')).classes.names == ('floor', 'crate')
+
+
+def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
+    model = str(trained / 'boxes_masked.safetensors')
+    for options, text in (
+        (['--start', 'nothing'], "no model 'nothing'"),
+        (['--start', str(trained / 'run.json')], 'run.json'),
+        (['--start', model, '--width', '8'], 'of width 4, so .* cannot be of 8; leave out --width'),
+        (['--start', model, '--networks', 'float'], "only the network 'masked' starts"),
+    ):
+        assert main(arguments(box_tree, tmp_path / 'run', *options)) == 2
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) == 1 and re.search(text, error), error
+    assert not (tmp_path / 'run').exists()
+
+
 FEW = ['--minutes', '1', '--networks', 'float,binary']
 
 

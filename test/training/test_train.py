@@ -134,6 +134,14 @@ def test_stages_share_the_time_and_the_curve_tells_it(frames, data, clock):
     assert result.plan == make_plan(result.shapes, 'encoder.*')
 
 
+def test_the_learning_rate_falls_to_the_final_one(frames, clock):
+    recipe = EVERYTHING.with_values(['learning_rate=0.01', 'final_rate=0.3'])
+    student = trainer(frames, recipe=recipe)
+    student.run()
+    rates = {p['stage']: p['learning_rate'] for p in student.progress.history}
+    assert list(rates.values()) == pytest.approx([0.003, 0.003])  # the last of each stage
+
+
 @pytest.mark.parametrize('learned', [True, False])
 def test_thresholds_move_where_they_are_learnt(frames, clock, learned):
     recipe = EVERYTHING.with_values([f'learned_thresholds={learned}'])
