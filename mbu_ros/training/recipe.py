@@ -86,7 +86,7 @@ class Recipe:
     chosen_share: float = 1.1
     batch: int = 8
     learning_rate: float = 1e-3
-    final_rate: float = 0.0
+    final_rate: float = 0.3
     float_weight_decay: float = 1e-2
     averaging: float = 0.999
     label_loss: float = 1.0
@@ -188,6 +188,7 @@ RECIPES = {
             masked_share=0.78,
             chosen_share=0.3,
             averaging=0.0,
+            final_rate=0.0,
             activation_stage=1 / 3,
             compiled=False,
         ),
