@@ -35,7 +35,6 @@ from mbu_ros.bags.playback import MODES
 from mbu_ros.bags.reader import BagReader
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live.bag_clock import BagClock
-from mbu_ros.evaluation.live.forced_end import end_by_force
 from mbu_ros.evaluation.live.parameters import declare, given
 from mbu_ros.evaluation.live.player_settings import PARAMETERS
 from mbu_ros.node.parameter_services import ParameterServices
@@ -247,7 +246,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the player; 0 when the bag was played, 1 when it could not be, 130 when interrupted."""
     # Without rclpy's handlers a signal is a KeyboardInterrupt wherever we are.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    end_by_force('player')
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
         Player().play()
