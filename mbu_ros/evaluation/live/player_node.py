@@ -244,8 +244,10 @@ class Player(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the player; 0 when the bag was played, 1 when it could not be, 130 when interrupted."""
-    # Without rclpy's handlers a signal is a KeyboardInterrupt wherever we are.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Without rclpy's handlers a signal is a KeyboardInterrupt wherever we are; SIGINT too where a
+    # shell started us in the background, which has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
         Player().play()
