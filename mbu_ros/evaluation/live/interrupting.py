@@ -15,7 +15,8 @@ def interrupt_on_signals() -> None:
     """Have SIGINT and SIGTERM raise KeyboardInterrupt in the main thread.
 
     One Ctrl-C may come twice, from the terminal and from launch. The second must not end what the
-    first one set off, such as a report on what came so far.
+    first one set off, such as a report on what came so far. SIGINT counts also where a shell
+    started this process in the background, which leaves it ignored, and Python without a handler.
     """
     last = float('-inf')
 

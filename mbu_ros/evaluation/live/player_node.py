@@ -35,6 +35,7 @@ from mbu_ros.bags.playback import MODES
 from mbu_ros.bags.reader import BagReader
 from mbu_ros.errors import InputError
 from mbu_ros.evaluation.live.bag_clock import BagClock
+from mbu_ros.evaluation.live.interrupting import interrupt_on_signals
 from mbu_ros.evaluation.live.parameters import declare, given
 from mbu_ros.evaluation.live.player_settings import PARAMETERS
 from mbu_ros.node.parameter_services import ParameterServices
@@ -244,10 +245,7 @@ class Player(Node):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the player; 0 when the bag was played, 1 when it could not be, 130 when interrupted."""
-    # Without rclpy's handlers a signal is a KeyboardInterrupt wherever we are; SIGINT too where a
-    # shell started us in the background, which has it ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    interrupt_on_signals()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
         Player().play()

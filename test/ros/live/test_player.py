@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The player: what it publishes, when, and how it ends."""
 
+import signal
 import time
 
 import numpy as np
@@ -87,16 +88,28 @@ def test_acknowledged_waits_for_the_mask_of_this_image(peer, start_node, wait_un
     player.wait_for(f'finished: {COUNT} images sent')
 
 
-def test_ended_after_its_last_image_it_has_not_failed(peer, start_node, wait_until, bag):
-    images = peer.collect(Image, '/camera/image_raw')
+def test_ended_after_its_last_image_it_has_not_failed(peer, start_node, bag):
+    peer.collect(Image, '/camera/image_raw')
     arguments = {'bag': bag, 'mode': 'fixed', 'rate_hz': 50.0}
     player = start_node(PLAYER, arguments)
     player.wait_for(f'finished: {COUNT} images sent')
     # It stays a while, to send again what got lost; a launch file does not wait for that.
     assert player.stop() == 0, player.output
-    before = len(images)
     player = start_node(PLAYER, {**arguments, 'loop': True})
-    wait_until(lambda: len(images) > before + COUNT, 'images of a second round')
+    player.wait_for('playing')
+    assert player.stop() == 130, player.output
+
+
+def test_it_ends_also_where_a_script_started_it_in_the_background(
+    peer, start_node, wait_until, bag
+):
+    images = peer.collect(Image, '/camera/image_raw')
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which processes inherit
+    try:
+        player = start_node(PLAYER, {'bag': bag, 'mode': 'fixed', 'rate_hz': 50.0, 'loop': True})
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_until(lambda: len(images) > COUNT, 'images of a second round')
     assert player.stop() == 130, player.output
 
 
