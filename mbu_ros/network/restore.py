@@ -24,8 +24,8 @@ from torch import Tensor
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.deployed import ALWAYS, NEVER, Model
-from mbu_ros.model.structure import FIRST, TAPS, UP, LayerShape
-from mbu_ros.network.unet import INPUT_SCALE, Layer, Precision, UNet
+from mbu_ros.model.structure import FIRST, UP
+from mbu_ros.network.unet import INPUT_SCALE, Layer, Precision, UNet, initial_size
 
 KEPT_SIZE = 1.1
 """Mean size of normally distributed weights that are beyond 0.7 times the mean size of all."""
@@ -67,7 +67,7 @@ def restore(
         if shape.kind == FIRST:
             edges[shape.name] = _restore_first(layer, model, mean)
         else:
-            edges[shape.name] = _restore_binary(layer, shape, model)
+            edges[shape.name] = _restore_binary(layer, model)
     if keep_head:
         _restore_head(network, model)
     network.to(device, memory_format=torch.channels_last).eval()
@@ -79,7 +79,7 @@ def _restore_first(layer: Layer, model: Model, mean: tuple[int, int, int]) -> Te
     """Set the weights; returns the edges of the sums that the batch norm sees."""
     weight = model.first.weight.astype(np.int64)
     # Its int8 scale is its largest weight over 127, which is 127 where training made it.
-    size = (2 / 27) ** 0.5 / np.sqrt(np.square(weight).mean(axis=(1, 2, 3))).clip(1e-6)
+    size = initial_size(layer.shape) / np.sqrt(np.square(weight).mean(axis=(1, 2, 3))).clip(1e-6)
     scaled = weight * size[:, None, None, None]
     layer.weight.copy_(torch.from_numpy(scaled.transpose(0, 3, 1, 2)))
     offset = (weight * (np.array(mean) - 128)).sum(axis=(1, 2, 3))
@@ -87,14 +87,13 @@ def _restore_first(layer: Layer, model: Model, mean: tuple[int, int, int]) -> Te
     return _constant_where(edge, model.first.threshold)
 
 
-def _restore_binary(layer: Layer, shape: LayerShape, model: Model) -> Tensor:
+def _restore_binary(layer: Layer, model: Model) -> Tensor:
     """As `_restore_first`."""
+    shape = layer.shape
     binary = model.layers[shape.name]
     weight = binary.weights(shape)  # [out, taps, in]
-    side = int(TAPS[shape.kind] ** 0.5)
-    inputs = sum(shape.in_channels)
-    size = KEPT_SIZE * (2 / (inputs * (1 if shape.kind == UP else 9))) ** 0.5
-    latent = (size * weight).reshape(shape.out_channels, side, side, inputs)
+    latent = KEPT_SIZE * initial_size(shape) * weight
+    latent = latent.reshape(len(weight), *layer.weight.shape[2:], -1)
     latent = latent.transpose((3, 0, 1, 2) if shape.kind == UP else (0, 3, 1, 2))
     layer.weight.copy_(torch.from_numpy(latent))
     threshold = binary.threshold.astype(np.int64)

@@ -40,6 +40,11 @@ class Precision(Enum):
     """Hidden weights too are -1 and +1, or -1, 0 and +1 where the mask plan has two planes."""
 
 
+def initial_size(shape: LayerShape) -> float:
+    """Standard deviation of a new layer's weights (He et al. 2015, arXiv 1502.01852)."""
+    return (2 / (sum(shape.in_channels) * (1 if shape.kind == UP else 9))) ** 0.5
+
+
 class Layer(nn.Module):
     """One convolution with its batch norm and activation.
 
@@ -64,7 +69,7 @@ class Layer(nn.Module):
         # Transposed convolutions hold their weights with the input channel first.
         size = (inputs, outputs, 2, 2) if shape.kind == UP else (outputs, inputs, 3, 3)
         self.weight = nn.Parameter(torch.empty(size))
-        nn.init.normal_(self.weight, std=(2 / (inputs * (1 if shape.kind == UP else 9))) ** 0.5)
+        nn.init.normal_(self.weight, std=initial_size(shape))
         self.norm = nn.BatchNorm2d(outputs)
         self.threshold_gain = nn.Parameter(torch.zeros(outputs), requires_grad=False)
 

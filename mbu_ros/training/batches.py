@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,3 +139,9 @@ class Batches:
         self._order.set_state(state['order'])
         self._views.set_state(state['views'])
         self._waiting = state['waiting'].to(self._waiting.device)
+
+
+def views(frames: TrainingFrames, recipe: Recipe, seed: int, count: int) -> Iterator[Tensor]:
+    """Images of so many batches, augmented but not mixed: what batch norm's statistics are of."""
+    batches = Batches(frames, dataclasses.replace(recipe, mixup=0.0), seed)
+    return (batch.images for batch in islice(batches, count))

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from itertools import islice
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.catalog import find_model
 from mbu_ros.model.file import load_model
 from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
-from mbu_ros.training.batches import Batches, TrainingFrames
+from mbu_ros.training.batches import TrainingFrames, views
 from mbu_ros.training.networks import STARTED
 from mbu_ros.training.run import Run
 
@@ -66,11 +64,10 @@ def restore_start(
     keep_head = model.classes.names == run.classes.names
     new_head = '' if keep_head else ', with a new head, since that has other classes'
     say(f'{STARTED}: goes on from {run.settings.start}{new_head}')
-    recipe = dataclasses.replace(run.settings.recipe, mixup=0.0)
-    batches = Batches(frames, recipe, run.settings.seed)
+    settings = run.settings
     return restore(
         model,
-        (batch.images for batch in islice(batches, MEASURED_BATCHES)),
+        views(frames, settings.recipe, settings.seed, MEASURED_BATCHES),
         mean=run.mean,
         classes=len(run.classes),
         keep_head=keep_head,

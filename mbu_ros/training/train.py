@@ -8,7 +8,6 @@ import copy
 import dataclasses
 import math
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ import torch
 from mbu_ros.errors import InputError
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.unet import Precision, UNet
-from mbu_ros.training.batches import Batches, TrainingFrames
+from mbu_ros.training.batches import Batches, TrainingFrames, views
 from mbu_ros.training.clock import Clock
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distributed import Ranks
@@ -171,9 +170,7 @@ class Trainer:
 
     def _settle(self, network: UNet, steps: int) -> None:
         """Take batch norm's statistics anew, of frames that are augmented but not mixed."""
-        recipe = dataclasses.replace(self._recipe, mixup=0.0)
-        batches = Batches(self._frames, recipe, self._seed)
-        settle(network, (batch.images for batch in islice(batches, steps)))
+        settle(network, views(self._frames, self._recipe, self._seed, steps))
 
     def _check(self, loss: float, stage: Stage, *, weights: bool) -> None:
         good = math.isfinite(loss)

@@ -129,6 +129,7 @@ def test_stages_share_the_time_and_the_curve_tells_it(frames, data, clock):
         assert sum(miou is not None for miou in mious) == train.EVALUATIONS
         assert all(0 <= miou <= 1 for miou in mious if miou is not None)
     assert all(p['images_per_second'] == 4 for p in points)  # a batch of 4 a second
+    assert points[-1]['learning_rate'] == pytest.approx(3e-4)  # 0.3 of the highest
     assert np.isfinite([p['loss'] for p in points]).all()
     assert result.head.precision is Precision.QUANTIZED and not result.training
     assert result.plan == make_plan(result.shapes, 'encoder.*')
