@@ -88,9 +88,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--start',
-        metavar='MODEL',
-        help="a deployed model, by name or path, that the network 'masked' goes on from; without "
-        'it, that starts from the float network',
+        metavar='MODEL|RUN',
+        help="a deployed model, by name or path, that the network 'masked' goes on from, or the "
+        "folder of a run whose networks 'float' and 'masked' go on; without it, 'float' starts "
+        "from random weights and 'masked' from the float network",
     )
     parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(
@@ -159,14 +160,15 @@ def _settings(args: argparse.Namespace) -> Settings:
     if args.learning_rate is not None:
         values.append(f'learning_rate={args.learning_rate}')
     networks = tuple(NETWORKS) if args.networks is None else tuple(args.networks.split(','))
-    width, depth = start_size(args.start, args.width, args.depth)
+    networks = tuple(name.strip() for name in networks)
+    width, depth = start_size(args.start, networks, args.width, args.depth)
     return Settings(
         recipe=RECIPES[args.recipe].with_values(values),
         width=width,
         depth=depth,
         minutes=args.minutes,
         seed=args.seed,
-        networks=tuple(name.strip() for name in networks),
+        networks=networks,
         budget=args.budget,
         start=args.start,
     )

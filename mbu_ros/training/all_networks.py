@@ -17,11 +17,11 @@ from mbu_ros.training.choose import choose
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distributed import Ranks
 from mbu_ros.training.evaluate_network import evaluate_network
-from mbu_ros.training.networks import CHOSEN, NETWORKS, STARTED, stages
+from mbu_ros.training.networks import CHOSEN, NETWORKS, stages
 from mbu_ros.training.recipe import Settings
 from mbu_ros.training.records import Records
 from mbu_ros.training.run import Run
-from mbu_ros.training.start import restore_start
+from mbu_ros.training.start import started_network
 from mbu_ros.training.train import Diverged, Trainer, Watch, frozen
 from mbu_ros.training.validate import evaluate
 
@@ -114,9 +114,10 @@ class AllNetworks:
         torch.manual_seed(settings.seed)
         if self._frames is None:
             self._frames = TrainingFrames(self._data, self._device)
-        deployed = settings.start is not None and name == STARTED
-        if deployed:
-            network = restore_start(run, self._frames, self._listener.say)
+        network = started_network(name, run, self._frames, self._listener.say)
+        goes_on = network is not None
+        if goes_on:
+            network = self._placed(network)
         else:
             network = self._load(kind.start) if kind.start else self._placed(run.new_network())
         plan = run.plan(name)
@@ -125,7 +126,7 @@ class AllNetworks:
         trainer = Trainer(
             network,
             teacher,
-            stages(kind, settings.recipe, deployed=deployed),
+            stages(kind, settings.recipe, deployed=goes_on),
             self._frames,
             settings.recipe,
             seconds=settings.seconds(name),

@@ -61,6 +61,9 @@ NETWORKS = {
 STARTED = 'masked'
 """The network that may start from a deployed model instead."""
 
+GOING_ON = ('float', STARTED)
+"""The networks that may go on from those of another run instead."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -89,7 +92,7 @@ def stages(kind: Kind, recipe: Recipe, *, deployed: bool = False) -> tuple[Stage
     Args:
         kind: what it is.
         recipe: how it is trained.
-        deployed: whether it starts from a deployed model, which is all bits already.
+        deployed: whether it starts from a model or network that is all bits already.
     """
     if not kind.quantized:
         return (Stage('float', Precision.FLOAT, weight_decay=recipe.float_weight_decay),)

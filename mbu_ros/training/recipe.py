@@ -13,7 +13,7 @@ from typing import Any
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
 from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
-from mbu_ros.training.networks import NETWORKS, STARTED
+from mbu_ros.training.networks import NETWORKS
 
 RANGES = {
     'float_share': (0.001, 1000),
@@ -209,8 +209,9 @@ class Settings:
         seed: of initial weights, order of frames and augmentation.
         networks: which of `networks.NETWORKS` to train; always in the order they have there.
         budget: operations that the chosen plan may have, over the all-binary network's.
-        start: a deployed model that `masked` goes on from, by name or path; None: it starts from
-            the float network.
+        start: a deployed model that `masked` goes on from, by name or path, or the folder of a run
+            that each of `networks.GOING_ON` goes on from as far as it has them; None: `float` has
+            random weights, and `masked` starts from it.
     """
 
     recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))
@@ -254,10 +255,6 @@ class Settings:
                     f'the network {name!r} needs {" and ".join(map(repr, missing))}; name it in '
                     '--networks too'
                 )
-        if self.start is not None and STARTED not in self.networks:
-            raise InputError(
-                f'only the network {STARTED!r} starts from a model; name it in --networks too'
-            )
         ordered = tuple(name for name in NETWORKS if name in self.networks)
         object.__setattr__(self, 'networks', ordered)
 

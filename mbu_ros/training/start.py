@@ -1,75 +1,133 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Going on from a deployed model."""
+"""Going on from a deployed model, or from the networks of another run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.catalog import find_model
+from mbu_ros.model.deployed import Model
 from mbu_ros.model.file import load_model
 from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames, views
-from mbu_ros.training.networks import STARTED
-from mbu_ros.training.run import Run
+from mbu_ros.training.networks import GOING_ON, STARTED
+from mbu_ros.training.run import RUN_FILE, Run
 
 DEFAULT_WIDTH, DEFAULT_DEPTH = 16, 4
 MEASURED_BATCHES = 15
 """Batches of augmented frames of which the model's sums are measured."""
 
 
-def start_size(start: str | None, width: int | None, depth: int | None) -> tuple[int, int]:
+def start_size(
+    start: str | None, networks: tuple[str, ...], width: int | None, depth: int | None
+) -> tuple[int, int]:
     """Width and depth of a run's networks.
 
     Args:
-        start: the model it starts from, by name or path, if any.
-        width, depth: as asked for; None: those of the model, or of this package.
+        start: what it starts from, if anything; see `Settings`.
+        networks: the run's.
+        width, depth: as asked for; None: those of the start, or of this package.
 
     Raises:
-        InputError: the model cannot be loaded, or is of another size than was asked for.
+        InputError: the start cannot be loaded, is of another size than was asked for, or has
+            nothing that one of the networks could go on from.
     """
     if start is None:
         return (
             DEFAULT_WIDTH if width is None else width,
             DEFAULT_DEPTH if depth is None else depth,
         )
-    model = load_model(find_model(start))
-    for name, asked, own in (('width', width, model.width), ('depth', depth, model.depth)):
+    source = _open(start)
+    size = source if isinstance(source, Model) else source.settings
+    for name, asked, own in (('width', width, size.width), ('depth', depth, size.depth)):
         if asked not in (None, own):
             raise InputError(
                 f'{start} is of {name} {own}, so a run that starts from it cannot be of {asked}; '
                 f'leave out --{name}'
             )
-    return model.width, model.depth
+    if isinstance(source, Model) and STARTED not in networks:
+        raise InputError(
+            f'only the network {STARTED!r} starts from a model; name it in --networks too'
+        )
+    if isinstance(source, Run) and not any(_has(source, name) for name in networks):
+        raise InputError(
+            f'{start} has no finished network that these could go on from; they are '
+            f'{" and ".join(map(repr, GOING_ON))}: name one that it has in --networks'
+        )
+    return size.width, size.depth
 
 
-def restore_start(
-    run: Run, frames: TrainingFrames, say: Callable[[str], object] = lambda text: None
-) -> UNet:
-    """The model that a run starts from as a network that can learn on.
+def started_network(
+    name: str,
+    run: Run,
+    frames: TrainingFrames,
+    say: Callable[[str], object] = lambda text: None,
+) -> UNet | None:
+    """The network that one of a run goes on from, ready to learn on; None where it has none.
 
-    With a new head where the run's classes are not the model's.
+    With a new head where the run's classes are not those of the start.
 
     Args:
-        run: has `settings.start`.
+        name: of the network in the run.
+        run: what is trained.
         frames: of its train split, on the device where the network is to be.
         say: is told so.
 
     Raises:
-        InputError: the model is gone, or damaged.
+        InputError: the start is gone, or damaged.
     """
-    model = load_model(find_model(run.settings.start))
-    keep_head = model.classes.names == run.classes.names
+    start = run.settings.start
+    source = None if start is None else _open(start)
+    if source is None or not _has(source, name):
+        return None
+    keep_head = source.classes.names == run.classes.names
     new_head = '' if keep_head else ', with a new head, since that has other classes'
-    say(f'{STARTED}: goes on from {run.settings.start}{new_head}')
+    say(f'{name}: goes on from {start}{new_head}')
+    if isinstance(source, Run):
+        return _with_head(source.network(name), run, keep_head)
     settings = run.settings
     return restore(
-        model,
+        source,
         views(frames, settings.recipe, settings.seed, MEASURED_BATCHES),
         mean=run.mean,
         classes=len(run.classes),
         keep_head=keep_head,
         device=frames.device,
     )
+
+
+def _open(start: str) -> Model | Run:
+    if _is_run(start):
+        return Run(Path(start).expanduser())
+    return load_model(find_model(start))
+
+
+def _is_run(start: str) -> bool:
+    try:
+        return (Path(start).expanduser() / RUN_FILE).is_file()
+    except (OSError, RuntimeError, ValueError):  # no possible path
+        return False
+
+
+def _has(source: Model | Run, name: str) -> bool:
+    if isinstance(source, Model):
+        return name == STARTED
+    return name in GOING_ON and source.has(name)
+
+
+def _with_head(network: UNet, run: Run, keep_head: bool) -> UNet:
+    """The network itself, or all of it but its head in a new one."""
+    if keep_head:
+        return network
+    new = run.new_network()
+    learnt = {
+        key: value
+        for key, value in network.state_dict().items()
+        if not key.startswith('head.')
+    }
+    new.load_state_dict(learnt, strict=False)
+    return new.set_precision(network.head.precision, network.plan)
