@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from mbu_ros.errors import InputError
+from mbu_ros.network.edges import center_edges
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.unet import Precision, UNet
 from mbu_ros.training.batches import Batches, TrainingFrames, views
@@ -113,6 +114,8 @@ class Trainer:
                 self._save()
         if self._ranks.first:
             self._settle(self._network, SETTLE_STEPS)
+            if self._network.head.precision is Precision.QUANTIZED:
+                center_edges(self._network)
         self._ranks.share(self._network)
         return self._network.eval()
 

@@ -263,3 +263,7 @@ def test_fine_tuning_leaves_what_it_starts_from(data, clock):
         assert all(torch.equal(old[name], value) for name, value in now.state_dict().items())
     moved = tuned.state_dict()['head.conv.weight'] - before[0]['head.conv.weight']
     assert moved.abs().max() > 0
+    for shape in tuned.shapes[1:-1]:  # no rounding decides over a bit: see `network.edges`
+        norm = tuned.layer(shape.name).norm
+        edge = norm.running_mean - norm.bias * (norm.running_var + norm.eps).sqrt() / norm.weight
+        assert ((edge - edge.floor() - 0.5).abs() < 0.01).all(), shape.name
