@@ -2,14 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts segment_node on the topics of one or more cameras. `--show-args` lists the arguments."""
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessExit, OnShutdown
+from launch.events.process import ProcessExited
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from mbu_ros.node.process_end import ProcessEnd
+
 BOOLEANS = ['true', 'false']
+RESPAWN_SECONDS = 0.5
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -86,7 +97,8 @@ def generate_launch_description() -> LaunchDescription:
                 'respawn',
                 default_value='false',
                 choices=BOOLEANS,
-                description='Whether to start the node again, after 0.5 s, whenever it ends',
+                description='Whether to start the node again, after 0.5 s, whenever it ends; '
+                '/diagnostics says ERROR at once, until it is back',
             ),
             DeclareLaunchArgument(
                 'rviz',
@@ -109,7 +121,7 @@ def generate_launch_description() -> LaunchDescription:
     )
 
 
-def _start_node(context: LaunchContext) -> list[Node]:
+def _start_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     def argument(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
@@ -125,23 +137,49 @@ def _start_node(context: LaunchContext) -> list[Node]:
     if argument('autostart'):
         overrides['autostart'] = argument('autostart') == 'true'
     enclave = ['--enclave', argument('enclave')] if argument('enclave') else []
+    remappings = _remappings(argument('remappings'))
+    respawn = argument('respawn') == 'true'
+    node = Node(
+        package='mbu_ros',
+        executable='segment_node',
+        name='segment',
+        namespace=argument('namespace'),
+        parameters=[argument('params_file'), overrides],
+        # The first rule that matches a name holds: those given by hand come first.
+        remappings=remappings
+        + _image_remappings(cameras, argument('image_topic'), _split(argument('image_topics'))),
+        ros_arguments=['--log-level', argument('log_level'), *enclave],
+        respawn=respawn,
+        respawn_delay=RESPAWN_SECONDS,
+        output='screen',
+    )
+    rules = [word for rule in remappings for word in ('--remap', ':='.join(rule))]
     return [
-        Node(
-            package='mbu_ros',
-            executable='segment_node',
-            name='segment',
-            namespace=argument('namespace'),
-            parameters=[argument('params_file'), overrides],
-            # The first rule that matches a name holds: those given by hand come first.
-            remappings=_remappings(argument('remappings'))
-            + _image_remappings(
-                cameras, argument('image_topic'), _split(argument('image_topics'))
-            ),
-            ros_arguments=['--log-level', argument('log_level'), *enclave],
-            respawn=argument('respawn') == 'true',
-            respawn_delay=0.5,
-            output='screen',
+        node,
+        *_tell_of_its_end(node, argument('namespace'), [*rules, *enclave], respawn),
+    ]
+
+
+def _tell_of_its_end(
+    node: Node, namespace: str, ros_arguments: list[str], respawn: bool
+) -> list[LaunchDescriptionEntity]:
+    """What says on /diagnostics that the node's process ended, as nobody else can at that time."""
+    try:
+        teller = ProcessEnd('segment', namespace, ros_arguments)
+    except RuntimeError as error:
+        get_logger('segment').warning(
+            f'an end of the node will not be told on /diagnostics: {error}'
         )
+        return []
+
+    def tell(event: ProcessExited, context: LaunchContext) -> None:
+        # An end with exit code 0 that nothing follows was asked for.
+        if not context.is_shutdown and (respawn or event.returncode):
+            teller.tell(event.pid, event.returncode, RESPAWN_SECONDS if respawn else None)
+
+    return [
+        RegisterEventHandler(OnProcessExit(target_action=node, on_exit=tell)),
+        RegisterEventHandler(OnShutdown(on_shutdown=lambda event, context: teller.close())),
     ]
 
 

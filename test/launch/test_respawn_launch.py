@@ -10,9 +10,11 @@ pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
 
 import os
 import signal
+import time
 
 import launch_support
 import launch_testing
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 
 @pytest.mark.launch_test
@@ -21,12 +23,29 @@ def generate_test_description():
 
 
 class TestRespawn(launch_support.NodeTest):
-    def test_it_segments_again(self, proc_info):
+    def test_an_error_is_told_and_then_it_segments_again(self, proc_info):
+        told = self.collect(DiagnosticArray, '/diagnostics')
         self.assert_segments('/camera/image_raw', '/segmentation/mask', 1)
         first = proc_info['segment_node'].pid
+        begin = time.monotonic()
         os.kill(first, signal.SIGKILL)
+        status = self.wait_until(lambda: self.end_told(told), 'an ERROR of the end')
+        seconds = time.monotonic() - begin
+        print(f'\nERROR on /diagnostics {seconds:.3f} s after SIGKILL')
+        self.assertIn('SIGKILL', status.message)
+        # Before the new process can have said anything.
+        self.assertEqual(proc_info['segment_node'].pid, first)
         self.wait_until(lambda: proc_info['segment_node'].pid != first, 'a new process')
         self.assert_segments('/camera/image_raw', '/segmentation/mask', 2)
+        self.status('segment: engine', lambda status: status.level == DiagnosticStatus.OK)
+
+    def end_told(self, arrays):
+        for array in list(arrays):
+            for status in array.status:
+                if status.name == 'segment: engine' and 'process of the node' in status.message:
+                    self.assertEqual(status.level, DiagnosticStatus.ERROR)
+                    return status
+        return None
 
 
 @launch_testing.post_shutdown_test()
