@@ -90,8 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--start',
         metavar='MODEL|RUN',
         help="a deployed model, by name or path, that the network 'masked' goes on from, or the "
-        "folder of a run whose networks 'float' and 'masked' go on; without it, 'float' starts "
-        "from random weights and 'masked' from the float network",
+        "folder of a run whose networks 'float', 'masked' and 'chosen' go on; without it, 'float' "
+        "starts from random weights and 'masked' from the float network",
     )
     parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(

@@ -21,7 +21,7 @@ from mbu_ros.training.networks import CHOSEN, NETWORKS, stages
 from mbu_ros.training.recipe import Settings
 from mbu_ros.training.records import Records
 from mbu_ros.training.run import Run
-from mbu_ros.training.start import started_network
+from mbu_ros.training.start import started_choice, started_network
 from mbu_ros.training.train import Diverged, Trainer, Watch, frozen
 from mbu_ros.training.validate import evaluate
 
@@ -150,13 +150,16 @@ class AllNetworks:
 
     def _choose(self, masked: UNet, teacher: UNet) -> None:
         run = self._run
+        if run.choice is not None:
+            return
+        run.choice = started_choice(run)
         if run.choice is None:
             self._listener.say('chosen: measuring what each layer gains by a second plane')
             run.choice = self._ranks.from_first(
                 lambda: choose(masked, teacher, self._data, run.settings)
             )
-            if self._ranks.first:
-                run.save()
+        if self._ranks.first:
+            run.save()
 
     def _evaluate(self, name: str) -> None:
         run = self._run

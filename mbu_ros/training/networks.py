@@ -61,7 +61,7 @@ NETWORKS = {
 STARTED = 'masked'
 """The network that may start from a deployed model instead."""
 
-GOING_ON = ('float', STARTED)
+GOING_ON = ('float', STARTED, 'chosen')
 """The networks that may go on from those of another run instead."""
 
 

@@ -210,8 +210,8 @@ class Settings:
         networks: which of `networks.NETWORKS` to train; always in the order they have there.
         budget: operations that the chosen plan may have, over the all-binary network's.
         start: a deployed model that `masked` goes on from, by name or path, or the folder of a run
-            that each of `networks.GOING_ON` goes on from as far as it has them; None: `float` has
-            random weights, and `masked` starts from it.
+            that each of `networks.GOING_ON` goes on from as far as it has them, with the plan of
+            `chosen`; None: `float` has random weights, and `masked` starts from it.
     """
 
     recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))

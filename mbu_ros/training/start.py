@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.catalog import find_model
@@ -55,8 +56,8 @@ def start_size(
         )
     if isinstance(source, Run) and not any(_has(source, name) for name in networks):
         raise InputError(
-            f'{start} has no finished network that these could go on from; they are '
-            f'{" and ".join(map(repr, GOING_ON))}: name one that it has in --networks'
+            f'{start} has no finished network that these could go on from; name one of '
+            f'{", ".join(GOING_ON)} that it has in --networks'
         )
     return size.width, size.depth
 
@@ -98,6 +99,15 @@ def started_network(
         keep_head=keep_head,
         device=frames.device,
     )
+
+
+def started_choice(run: Run) -> dict[str, Any] | None:
+    """The choice of a plan that the run takes over, with the network `chosen`; errors as above."""
+    start = run.settings.start
+    source = None if start is None else _open(start)
+    if isinstance(source, Run) and _has(source, 'chosen'):
+        return source.choice
+    return None
 
 
 def _open(start: str) -> Model | Run:

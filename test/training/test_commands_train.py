@@ -232,11 +232,12 @@ def test_a_model_of_other_classes_gets_a_new_head(trained, box_tree, tmp_path, c
 
 def test_networks_go_on_from_those_of_another_run(trained, box_tree, tmp_path, clock, capsys):
     sizes = ['train', '--data', str(box_tree), '--batch', '4', '--device', 'cpu']
-    options = [*sizes, '--out', str(tmp_path), '--start', str(trained), *STARTED, '0.2']
-    assert main(options) == 0
+    options = [*sizes, '--out', str(tmp_path), '--start', str(trained), '--minutes', '0.2']
+    assert main([*options, '--networks', 'float,masked,chosen']) == 0
     out = capsys.readouterr().out
     before, run = Run(trained).results, Run(tmp_path)
-    for name in ('float', 'masked'):
+    assert run.choice == Run(trained).choice and 'measuring' not in out
+    for name in ('float', 'masked', 'chosen'):
         assert f'{name}: goes on from {trained}\n' in out
         # Nobody learns this in so few steps: what they know is that run's.
         assert run.results[name]['steps'] <= 10
@@ -272,7 +273,7 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
         (['--start', model, '--width', '8'], 'of width 4, so .* cannot be of 8; leave out --width'),
         (['--start', model, '--networks', 'float'], "only the network 'masked' starts"),
         (['--start', str(trained), '--width', '8'], 'of width 4, so .* cannot be of 8'),
-        (['--start', str(unfinished)], "no finished network .* 'float' and 'masked'"),
+        (['--start', str(unfinished)], 'no finished network .* float, masked, chosen'),
     ):
         assert main(arguments(box_tree, tmp_path / 'run', *options)) == 2
         error = capsys.readouterr().err
