@@ -16,6 +16,7 @@ from types import TracebackType
 import rclpy
 import rclpy.duration
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 NODE_NAME = 'segment_process'
@@ -84,7 +85,9 @@ class ProcessEnd:
             namespace=namespace,
             context=self._context,
             enable_rosout=False,
+            # No services: the policies of config/sros2 allow those of the watched node alone.
             start_parameter_services=False,
+            parameter_overrides=[Parameter('start_type_description_service', value=False)],
         )
         self._watched = f'{self._node.get_namespace().rstrip("/")}/{name}'
         self._publisher = self._node.create_publisher(DiagnosticArray, '/diagnostics', 1)

@@ -11,7 +11,7 @@ pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from mbu_ros.node.diagnostics import NodeReport, engine_status
-from mbu_ros.node.process_end import ProcessEnd, cause_of_end, end_status
+from mbu_ros.node.process_end import NODE_NAME, ProcessEnd, cause_of_end, end_status
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,16 @@ def test_what_was_said_last_arrives_though_it_ends_at_once(peer, wait_until):
         teller.tell(2, 0, None)
     pids = lambda: {array.status[0].values[0].value for array in arrays}  # noqa: E731
     wait_until(lambda: '2' in pids(), 'the last one')
+
+
+def test_it_needs_no_rights_that_the_node_does_not_have(peer, wait_until):
+    with ProcessEnd('segment', ''):
+        names = lambda: peer.node.get_node_names()  # noqa: E731
+        wait_until(lambda: NODE_NAME in names(), 'the node')
+
+        def publishers():
+            return dict(peer.node.get_publisher_names_and_types_by_node(NODE_NAME, '/'))
+
+        wait_until(lambda: '/diagnostics' in publishers(), 'its publisher')
+        assert set(publishers()) <= {'/diagnostics', '/parameter_events'}
+        assert peer.node.get_service_names_and_types_by_node(NODE_NAME, '/') == []
