@@ -97,7 +97,8 @@ def generate_launch_description() -> LaunchDescription:
                 'respawn',
                 default_value='false',
                 choices=BOOLEANS,
-                description='Whether to start the node again, after 0.5 s, whenever it ends; '
+                description=f'Whether to start the node again, after {RESPAWN_SECONDS:g} s, '
+                'whenever it ends; '
                 '/diagnostics says ERROR at once, until it is back',
             ),
             DeclareLaunchArgument(

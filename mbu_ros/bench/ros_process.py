@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mbu_ros.errors import InputError
+from mbu_ros.exit_code import describe_exit
 
 STOP_SECONDS = 10.0
 LOG_LINES = 10
@@ -50,7 +51,7 @@ class RosProcess:
         """Raise InputError, with what it wrote last, if it has ended."""
         code = self._process.poll()
         if code is not None:
-            raise InputError(f'the node {_end(code)}; {self.last_words}')
+            raise InputError(f'the node {describe_exit(code)}; {self.last_words}')
 
     @property
     def output(self) -> str:
@@ -102,7 +103,3 @@ class RosProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def _end(code: int) -> str:
-    return f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from types import TracebackType
 
 import rclpy
 import rclpy.duration
@@ -19,19 +18,19 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from mbu_ros.exit_code import describe_exit
+
 NODE_NAME = 'segment_process'
 TOLD_SECONDS = 1.0
 """How long to wait, at most, until subscribers have what was last said."""
 
 
 def cause_of_end(returncode: int) -> str:
-    """Why a process ended, of its exit code as `subprocess` has it: below 0 is a signal."""
-    if returncode >= 0:
-        return f'ended with exit code {returncode}'
+    """As `describe_exit`, but with the name of a signal."""
     try:
         return f'was ended by {signal.Signals(-returncode).name}'
-    except ValueError:
-        return f'was ended by signal {-returncode}'
+    except ValueError:  # no signal, or one without a name
+        return describe_exit(returncode)
 
 
 def end_status(
@@ -74,10 +73,9 @@ class ProcessEnd:
 
     def __init__(self, name: str, namespace: str, ros_arguments: Sequence[str] = ()) -> None:
         self._context = rclpy.Context()
-        arguments = ['--ros-args', *ros_arguments]
         rclpy.init(
             context=self._context,
-            args=arguments,
+            args=['--ros-args', *ros_arguments],
             signal_handler_options=SignalHandlerOptions.NO,
         )
         self._node = rclpy.create_node(
@@ -92,24 +90,12 @@ class ProcessEnd:
         self._watched = f'{self._node.get_namespace().rstrip("/")}/{name}'
         self._publisher = self._node.create_publisher(DiagnosticArray, '/diagnostics', 1)
 
-    def __enter__(self) -> ProcessEnd:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def tell(self, pid: int, returncode: int, respawn_delay: float | None) -> DiagnosticArray:
-        """Publish, and return, that the process has ended; see `end_status`."""
+    def tell(self, pid: int, returncode: int, respawn_delay: float | None) -> None:
+        """Publish that the process has ended; see `end_status`."""
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.status = [end_status(self._watched, pid, returncode, respawn_delay)]
         self._publisher.publish(message)
-        return message
 
     def close(self) -> None:
         """Let what was said last arrive, and end."""

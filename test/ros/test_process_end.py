@@ -3,6 +3,7 @@
 """What is said on /diagnostics of a node whose process has ended, without launch."""
 
 import signal
+from contextlib import closing
 
 import pytest
 
@@ -51,9 +52,9 @@ def test_it_goes_where_the_diagnostics_of_the_node_go(
 ):
     arrays = peer.collect(DiagnosticArray, topic)
     arguments = [word for rule in rules for word in ('--remap', rule)]
-    with ProcessEnd('segment', namespace, arguments) as teller:
+    with closing(ProcessEnd('segment', namespace, arguments)) as teller:
         wait_until(lambda: peer.node.count_publishers(topic), f'a publisher on {topic}')
-        wait_until(lambda: teller.tell(12, -9, 0.5) and arrays, 'an array')
+        wait_until(lambda: teller.tell(12, -9, 0.5) or arrays, 'an array')
     assert [status.name for status in arrays[0].status] == [name]
     assert arrays[0].header.stamp.sec > 0
     teller.close()  # again, which does nothing
@@ -61,15 +62,15 @@ def test_it_goes_where_the_diagnostics_of_the_node_go(
 
 def test_what_was_said_last_arrives_though_it_ends_at_once(peer, wait_until):
     arrays = peer.collect(DiagnosticArray, '/diagnostics')
-    with ProcessEnd('segment', '') as teller:
-        wait_until(lambda: teller.tell(1, 0, None) and arrays, 'an array')
+    with closing(ProcessEnd('segment', '')) as teller:
+        wait_until(lambda: teller.tell(1, 0, None) or arrays, 'an array')
         teller.tell(2, 0, None)
     pids = lambda: {array.status[0].values[0].value for array in arrays}  # noqa: E731
     wait_until(lambda: '2' in pids(), 'the last one')
 
 
 def test_it_needs_no_rights_that_the_node_does_not_have(peer, wait_until):
-    with ProcessEnd('segment', ''):
+    with closing(ProcessEnd('segment', '')):
         names = lambda: peer.node.get_node_names()  # noqa: E731
         wait_until(lambda: NODE_NAME in names(), 'the node')
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mbu_ros.exit_code import describe_exit
 from mbu_ros.replacing import replacing
 
 
@@ -37,5 +38,4 @@ def read_ends(folder: Path | str) -> dict[str, int]:
 
 def describe_end(name: str, code: int) -> str:
     """What happened to a process, such as 'the node was ended by signal 9'."""
-    how = f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
-    return f'the {name} {how}'
+    return f'the {name} {describe_exit(code)}'
