@@ -49,6 +49,14 @@ class BatchNorm:
     variance: np.ndarray
     eps: float
 
+    def edge(self) -> np.ndarray:
+        """t of the module, float64 [out]: the y where the bit changes; not finite for gamma 0."""
+        gamma, beta, mean, variance = (
+            np.asarray(v, np.float64) for v in (self.gamma, self.beta, self.mean, self.variance)
+        )
+        with np.errstate(divide='ignore', invalid='ignore'):
+            return mean - beta * np.sqrt(variance + self.eps) / gamma
+
     def check(self, name: str) -> None:
         """Raise InputError unless all parameters are finite."""
         for parameter in (self.gamma, self.beta, self.mean, self.variance):
@@ -64,11 +72,9 @@ def _thresholds(norm: BatchNorm, scale: np.ndarray | float, offset: np.ndarray) 
 
     `offset` is [out] or [out, taps]; int32 of its shape comes back.
     """
-    flat = [np.asarray(v, np.float64) for v in (norm.gamma, norm.beta, norm.mean, norm.variance)]
-    gamma, beta, mean, variance = (v.reshape(v.shape + (1,) * (offset.ndim - 1)) for v in flat)
-    scale = np.asarray(scale, np.float64)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        edge = (mean - beta * np.sqrt(variance + norm.eps) / gamma) / scale + offset
+    flat = [np.asarray(v, np.float64) for v in (norm.gamma, norm.beta, norm.edge())]
+    gamma, beta, edge = (v.reshape(v.shape + (1,) * (offset.ndim - 1)) for v in flat)
+    edge = edge / np.asarray(scale, np.float64) + offset
     threshold = np.where(gamma > 0, np.ceil(edge), -np.floor(edge))
     threshold = np.where(gamma == 0, np.where(beta >= 0, ALWAYS, NEVER), threshold)
     return np.clip(threshold, ALWAYS, NEVER).astype(np.int32)

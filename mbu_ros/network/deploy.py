@@ -37,7 +37,7 @@ def deploy(
     first, layers = None, {}
     for shape in network.shapes[:-1]:
         layer = network.layer(shape.name)
-        norm = _batch_norm(layer)
+        norm = batch_norm(layer)
         if shape.kind == FIRST:
             weight, scale = quantize_int8(layer.weight, 0)
             ohwi = _numpy(weight).round().astype(np.int8).transpose(0, 2, 3, 1)
@@ -71,7 +71,8 @@ def _numpy(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().cpu().numpy()
 
 
-def _batch_norm(layer: Layer) -> BatchNorm:
+def batch_norm(layer: Layer) -> BatchNorm:
+    """That of a layer, in float64."""
     norm = layer.norm
     return BatchNorm(
         _numpy(norm.weight),

@@ -11,10 +11,12 @@ convolution in float32 does wrong is large enough.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import Tensor
 
+from mbu_ros.model.fold import BatchNorm
 from mbu_ros.model.structure import FIRST
+from mbu_ros.network.deploy import batch_norm
 from mbu_ros.network.quantize import quantize_int8
 from mbu_ros.network.unet import INPUT_SCALE, Layer, UNet
 
@@ -29,26 +31,24 @@ def center_edges(network: UNet) -> None:
         network: at Precision.QUANTIZED, with its final weights and statistics; changed in place.
     """
     for shape in network.shapes[:-1]:
-        _center(network.layer(shape.name))
+        layer = network.layer(shape.name)
+        layer.norm.bias.copy_(torch.from_numpy(_centered_beta(batch_norm(layer), _unit(layer))))
 
 
-def _center(layer: Layer) -> None:
-    norm, unit = layer.norm, _unit(layer)
-    gamma, beta, mean, variance = (
-        tensor.double() for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    )
-    deviation = (variance + norm.eps).sqrt()
-    edge = (mean - beta * deviation / gamma) / unit
+def _centered_beta(norm: BatchNorm, unit: np.ndarray | float) -> np.ndarray:
+    """Beta with the edge halfway between two multiples of the unit."""
+    edge = norm.edge() / unit
     # Sums from the edge on are on its far side, above it or, where gamma is negative, below.
-    middle = torch.where(gamma > 0, edge.ceil() - 0.5, edge.floor() + 0.5)
-    centered = (mean - middle * unit) * gamma / deviation
+    middle = np.where(norm.gamma > 0, np.ceil(edge) - 0.5, np.floor(edge) + 0.5) * unit
+    with np.errstate(invalid='ignore'):
+        centered = (norm.mean - middle) * norm.gamma / np.sqrt(norm.variance + norm.eps)
     # Where gamma is 0 there is no edge.
-    norm.bias.copy_(torch.where(gamma == 0, beta, centered))
+    return np.where(norm.gamma == 0, norm.beta, centered)
 
 
-def _unit(layer: Layer) -> Tensor | float:
+def _unit(layer: Layer) -> np.ndarray | float:
     """What the batch norm sees for a sum of 1, per channel."""
     if layer.shape.kind != FIRST:
         return 1.0
     _, scale = quantize_int8(layer.weight, 0)
-    return scale.ravel().double() * INPUT_SCALE
+    return scale.double().cpu().numpy().ravel() * INPUT_SCALE
