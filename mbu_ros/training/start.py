@@ -81,13 +81,12 @@ def started_network(
     Raises:
         InputError: the start is gone, or damaged.
     """
-    start = run.settings.start
-    source = None if start is None else _open(start)
-    if source is None or not _has(source, name):
+    source = _source(run, name)
+    if source is None:
         return None
     keep_head = source.classes.names == run.classes.names
     new_head = '' if keep_head else ', with a new head, since that has other classes'
-    say(f'{name}: goes on from {start}{new_head}')
+    say(f'{name}: goes on from {run.settings.start}{new_head}')
     if isinstance(source, Run):
         return _with_head(source.network(name), run, keep_head)
     settings = run.settings
@@ -103,11 +102,17 @@ def started_network(
 
 def started_choice(run: Run) -> dict[str, Any] | None:
     """The choice of a plan that the run takes over, with the network `chosen`; errors as above."""
+    source = _source(run, 'chosen')
+    return source.choice if isinstance(source, Run) else None
+
+
+def _source(run: Run, name: str) -> Model | Run | None:
+    """What a network of the run goes on from, opened only where it does."""
     start = run.settings.start
-    source = None if start is None else _open(start)
-    if isinstance(source, Run) and _has(source, 'chosen'):
-        return source.choice
-    return None
+    if start is None or name not in GOING_ON or (name != STARTED and not _is_run(start)):
+        return None
+    source = _open(start)
+    return source if _has(source, name) else None
 
 
 def _open(start: str) -> Model | Run:
