@@ -192,7 +192,10 @@ class NodeTest(unittest.TestCase):
 
     def status(self, name, condition=lambda status: True):
         """The first diagnostic status of this name from now on that meets a condition."""
-        arrays = self.collect(DiagnosticArray, '/diagnostics')
+        return self.status_of(self.collect(DiagnosticArray, '/diagnostics'), name, condition)
+
+    def status_of(self, arrays, name, condition=lambda status: True):
+        """The same, of a list from `collect`."""
         return self.wait_until(
             lambda: next(
                 (

@@ -9,22 +9,14 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip insta
 
 from torch.nn import functional  # noqa: E402
 
-from mbu_ros.data.sample import ClassMap  # noqa: E402
 from mbu_ros.engine.reference import ReferenceEngine  # noqa: E402
 from mbu_ros.network import unet  # noqa: E402
-from mbu_ros.network.deploy import deploy  # noqa: E402
 from mbu_ros.network.edges import center_edges  # noqa: E402
 
-from .test_unet import MEAN, centered, exercised, images  # noqa: E402
+from .test_restore import assert_equal, deployed  # noqa: E402
+from .test_unet import centered, exercised, images  # noqa: E402
 
 SIZE = (24, 19)
-CLASSES = ClassMap(tuple('abcdef'), tuple((i, i, i) for i in range(6)))
-
-
-def deployed(network):
-    return deploy(
-        network, name='test', classes=CLASSES, input_size=SIZE, mean=MEAN, training={}
-    )
 
 
 def network_with_every_gamma(masked='all'):
@@ -46,12 +38,7 @@ def test_what_is_deployed_stays_the_same(masked):
     network = network_with_every_gamma(masked)
     model = deployed(network)
     center_edges(network)
-    again = deployed(network)
-    np.testing.assert_array_equal(again.first.weight, model.first.weight)
-    np.testing.assert_array_equal(again.first.threshold, model.first.threshold)
-    for name, layer in model.layers.items():
-        np.testing.assert_array_equal(again.layers[name].plus, layer.plus)
-        np.testing.assert_array_equal(again.layers[name].threshold, layer.threshold, name)
+    assert_equal(model, deployed(network))
 
 
 def test_sums_that_are_not_exact_change_nothing(monkeypatch):
@@ -76,4 +63,3 @@ def test_sums_that_are_not_exact_change_nothing(monkeypatch):
         assert wrong() == 0
         monkeypatch.undo()
         assert wrong() == 0  # which rounding alone kept it from before
-

@@ -1,10 +1,25 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
+
+
+@pytest.fixture
+def box_tree_with(box_tree, tmp_path):
+    """Makes a copy of `box_tree` with other values in its `dataset.json`."""
+
+    def copy(**changes):
+        root = tmp_path / 'tree'
+        shutil.copytree(box_tree, root)
+        content = json.loads((root / 'dataset.json').read_text())
+        (root / 'dataset.json').write_text(json.dumps({**content, **changes}))
+        return root
+
+    return copy
 
 
 @pytest.fixture(scope='session')

@@ -291,12 +291,8 @@ def test_an_output_folder_that_is_a_file(run_folder, box_tree, tmp_path, capsys)
     )
 
 
-def test_data_of_other_classes(run_folder, box_tree, tmp_path, capsys):
-    root = tmp_path / 'tree'
-    shutil.copytree(box_tree, root)
-    content = json.loads((root / 'dataset.json').read_text())
-    content['classes'][1] = 'crate'
-    (root / 'dataset.json').write_text(json.dumps(content))
+def test_data_of_other_classes(run_folder, box_tree_with, tmp_path, capsys):
+    root = box_tree_with(classes=['ground', 'crate'])
     error = refused(capsys, mask(run_folder, root, '--out', tmp_path / 'out'))
     assert "classes ['ground', 'box'], not ['ground', 'crate']" in error
 
