@@ -46,9 +46,8 @@ class Objective(nn.Module):
             return self._label_loss(self.network(batch.images).float(), batch)
         features = recipe.feature_loss > 0
         output = self.network(batch.images, features)
-        with torch.no_grad():
-            target = self.teacher(batch.images, features)
-        logits, teacher_logits = (output[0], target[0]) if features else (output, target)
+        logits, ours = output if features else (output, None)
+        teacher_logits, theirs = self._taught(batch.images, features)
         logits = logits.float()
         with torch.autocast(logits.device.type, enabled=False):
             loss = recipe.label_loss * self._label_loss(logits, batch)
@@ -59,9 +58,23 @@ class Objective(nn.Module):
                 loss = loss + recipe.logit_loss * divergence
             if features:
                 loss = loss + recipe.feature_loss * feature_loss(
-                    self._compared(output[1]), self._compared(target[1])
+                    self._compared(ours), self._compared(theirs)
                 )
         return loss
+
+    @torch.no_grad()
+    def _taught(self, images: Tensor, features: bool) -> tuple[Tensor, list[Tensor] | None]:
+        """The teacher's logits, and its features of the frames where they are wanted."""
+        count = len(images)
+        flipped = self.recipe.teacher_flip
+        if flipped:  # both at once, which takes less time than one after the other
+            images = torch.cat([images, images.flip(-1)])
+        output = self.teacher(images, features)
+        logits, seen = output if features else (output, None)
+        if flipped:
+            logits = (logits[:count] + logits[count:].flip(-1)) / 2
+            seen = None if seen is None else [feature[:count] for feature in seen]
+        return logits, seen
 
     def _compared(self, features: list[Tensor]) -> list[Tensor]:
         shapes = self.network.shapes[:-1]

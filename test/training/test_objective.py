@@ -66,6 +66,21 @@ def test_features_of_shallow_levels_may_be_left_out():
     torch.testing.assert_close(loss, expected)
 
 
+def test_a_teacher_may_see_the_mirror_image_too():
+    student, teacher = networks()
+    frames = batch()
+    images = frames.images
+    (logits, features), (target, seen) = student(images, True), teacher(images, True)
+    mirrored = teacher(images.flip(-1)).flip(-1)
+    assert (target - mirrored).abs().max() > 0.01
+    recipe = RECIPE.with_values(['label_loss=0', 'teacher_flip=true'])
+    expected = 2.0 * distillation_loss(logits, (target + mirrored) / 2, 4.0)
+    loss = Objective(student, teacher, WEIGHTS, recipe.with_values(['feature_loss=0']))(frames)
+    torch.testing.assert_close(loss, expected)
+    loss = Objective(student, teacher, WEIGHTS, recipe)(frames)
+    torch.testing.assert_close(loss, expected + 3.0 * feature_loss(features, seen))
+
+
 def test_without_a_teacher_labels_are_all():
     student, _ = networks()
     frames = batch()
@@ -80,12 +95,16 @@ def test_only_the_network_learns():
     assert all(p.grad is None for p in teacher.parameters()) and not teacher.training
 
 
-@pytest.mark.parametrize('gradient', ['quadratic', 'clip', 'tanh'])
-def test_it_is_one_graph_that_stays_when_weights_blend_in(gradient):
+@pytest.mark.parametrize(
+    ('gradient', 'flip'),
+    [('quadratic', 'false'), ('quadratic', 'true'), ('clip', 'false'), ('tanh', 'false')],
+)
+def test_it_is_one_graph_that_stays_when_weights_blend_in(gradient, flip):
     """The compiler reads it whole; it would compile anew for each step if numbers changed it."""
     student, teacher = networks()
     student.set_quantizers(activation_gradient=gradient).blending = True
-    objective = Objective(student, teacher, WEIGHTS, RECIPE)
+    recipe = RECIPE.with_values([f'teacher_flip={flip}'])
+    objective = Objective(student, teacher, WEIGHTS, recipe)
     graphs = []
 
     def backend(graph, inputs):
