@@ -93,6 +93,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder of a run whose networks 'float', 'masked' and 'chosen' go on; without it, 'float' "
         "starts from random weights and 'masked' from the float network",
     )
+    parser.add_argument(
+        '--keep',
+        metavar='NAMES',
+        help='networks of the run in --start to take over as they are, separated by commas, such '
+        'as a float network for a student that goes on; they take none of the time',
+    )
     parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(
         '--learning-rate',
@@ -159,9 +165,9 @@ def _settings(args: argparse.Namespace) -> Settings:
         values.append(f'batch={args.batch}')
     if args.learning_rate is not None:
         values.append(f'learning_rate={args.learning_rate}')
-    networks = tuple(NETWORKS) if args.networks is None else tuple(args.networks.split(','))
-    networks = tuple(name.strip() for name in networks)
-    width, depth = start_size(args.start, networks, args.width, args.depth)
+    networks = tuple(NETWORKS) if args.networks is None else _names(args.networks)
+    keep = () if args.keep is None else _names(args.keep)
+    width, depth = start_size(args.start, networks, args.width, args.depth, keep)
     return Settings(
         recipe=RECIPES[args.recipe].with_values(values),
         width=width,
@@ -171,7 +177,12 @@ def _settings(args: argparse.Namespace) -> Settings:
         networks=networks,
         budget=args.budget,
         start=args.start,
+        keep=keep,
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(','))
 
 
 def _check_out(args: argparse.Namespace, settings: Settings) -> None:
@@ -197,6 +208,7 @@ def _open_run(
     from mbu_ros.training.all_networks import check_batch
     from mbu_ros.training.deployment import check_name
     from mbu_ros.training.run import RUN_FILE, Run, describe
+    from mbu_ros.training.start import check_kept
 
     def begin() -> None:
         check_batch(data, settings, ranks.count)
@@ -204,6 +216,7 @@ def _open_run(
         if (args.out / RUN_FILE).exists():
             Run(args.out).check_data(identity)
         else:
+            check_kept(settings, identity)
             Run.create(args.out, check_name(args.name or data.name), settings, identity)
 
     ranks.from_first(begin)

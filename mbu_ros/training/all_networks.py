@@ -21,7 +21,7 @@ from mbu_ros.training.networks import CHOSEN, NETWORKS, stages
 from mbu_ros.training.recipe import Settings
 from mbu_ros.training.records import Records
 from mbu_ros.training.run import Run
-from mbu_ros.training.start import started_choice, started_network
+from mbu_ros.training.start import keep_network, started_choice, started_network
 from mbu_ros.training.train import Diverged, Trainer, Watch, frozen
 from mbu_ros.training.validate import evaluate
 
@@ -92,7 +92,7 @@ class AllNetworks:
                 if name in self._run.results:
                     continue
                 if not self._run.has(name):
-                    self._train(name)
+                    self._make(name)
                 if self._records is not None:
                     self._evaluate(name)
                 self._ranks.wait_for_first()
@@ -105,6 +105,13 @@ class AllNetworks:
         finally:
             if self._records is not None:
                 self._records.close()
+
+    def _make(self, name: str) -> None:
+        if name not in self._run.settings.keep:
+            self._train(name)
+        elif self._ranks.first:
+            self._listener.say(f'{name}: taken over from {self._run.settings.start}')
+            keep_network(name, self._run)
 
     def _train(self, name: str) -> None:
         run, settings, kind = self._run, self._run.settings, NETWORKS[name]

@@ -215,6 +215,7 @@ class Settings:
         start: a deployed model that `masked` goes on from, by name or path, or the folder of a run
             that each of `networks.GOING_ON` goes on from as far as it has them, with the plan of
             `chosen`; None: `float` has random weights, and `masked` starts from it.
+        keep: networks of the run in `start` that are taken over as they are instead, in no time.
     """
 
     recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))
@@ -225,6 +226,7 @@ class Settings:
     networks: tuple[str, ...] = tuple(NETWORKS)
     budget: float = 1.5
     start: str | None = None
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -260,15 +262,34 @@ class Settings:
                 )
         ordered = tuple(name for name in NETWORKS if name in self.networks)
         object.__setattr__(self, 'networks', ordered)
+        self._check_kept()
+
+    def _check_kept(self) -> None:
+        if self.keep and self.start is None:
+            raise InputError(
+                f'nothing to take {self.keep[0]!r} over from; name the folder of a run in --start'
+            )
+        for name in self.keep:
+            if name not in self.networks:
+                raise InputError(
+                    f'the network {name!r} is to be kept, but is not among '
+                    f'{", ".join(self.networks)}; name it in --networks too'
+                )
+        if set(self.keep) == set(self.networks):
+            raise InputError('all networks are kept, so none is left to train; keep fewer')
+        ordered = tuple(name for name in self.networks if name in self.keep)
+        object.__setattr__(self, 'keep', ordered)
 
     def seconds(self, network: str) -> float:
-        """Time for the training steps of one of its networks."""
-        shares = {name: getattr(self.recipe, NETWORKS[name].share) for name in self.networks}
+        """Time for the training steps of one of its networks that are not kept."""
+        trained = [name for name in self.networks if name not in self.keep]
+        shares = {name: getattr(self.recipe, NETWORKS[name].share) for name in trained}
         return 60 * self.minutes * shares[network] / sum(shares.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
-        return {**dataclasses.asdict(self), 'networks': list(self.networks)}
+        values = dataclasses.asdict(self)
+        return {**values, 'networks': list(self.networks), 'keep': list(self.keep)}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Settings:
@@ -278,5 +299,6 @@ class Settings:
             InputError: a value is out of its range.
             KeyError, TypeError: they are not the settings of this release.
         """
-        recipe = Recipe(**values['recipe'])
-        return Settings(**{**values, 'recipe': recipe, 'networks': tuple(values['networks'])})
+        recipe, keep = Recipe(**values['recipe']), tuple(values.get('keep', ()))
+        networks = tuple(values['networks'])
+        return Settings(**{**values, 'recipe': recipe, 'networks': networks, 'keep': keep})

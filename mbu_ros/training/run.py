@@ -270,6 +270,11 @@ class Run:
             },
         )
 
+    def take_network(self, name: str, other: Run) -> None:
+        """Take a network over from another run as it is; errors as `network`."""
+        other.network(name)  # so that a damaged one is refused
+        save_checkpoint(self.network_path(name), other._load(name))
+
     def save_checkpoint(self, name: str, state: dict[str, Any]) -> None:
         """Write the state of the network in training."""
         save_checkpoint(self.checkpoint_path, {'name': name, **state})

@@ -15,7 +15,8 @@ from mbu_ros.model.file import load_model
 from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames, views
-from mbu_ros.training.networks import GOING_ON, STARTED
+from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, STARTED
+from mbu_ros.training.recipe import Settings
 from mbu_ros.training.run import RUN_FILE, Run
 
 DEFAULT_WIDTH, DEFAULT_DEPTH = 16, 4
@@ -23,8 +24,16 @@ MEASURED_BATCHES = 15
 """Batches of augmented frames of which the model's sums are measured."""
 
 
+KEPT_DATA = ('classes', 'input_size', 'mean')
+"""What two runs must have in common in their data for one to take over networks of the other."""
+
+
 def start_size(
-    start: str | None, networks: tuple[str, ...], width: int | None, depth: int | None
+    start: str | None,
+    networks: tuple[str, ...],
+    width: int | None,
+    depth: int | None,
+    keep: tuple[str, ...] = (),
 ) -> tuple[int, int]:
     """Width and depth of a run's networks.
 
@@ -32,10 +41,11 @@ def start_size(
         start: what it starts from, if anything; see `Settings`.
         networks: the run's.
         width, depth: as asked for; None: those of the start, or of this package.
+        keep: see `Settings`.
 
     Raises:
-        InputError: the start cannot be loaded, is of another size than was asked for, or has
-            nothing that one of the networks could go on from.
+        InputError: the start cannot be loaded, is of another size than was asked for, lacks a
+            network that is to be kept, or has nothing that one of the networks could go on from.
     """
     if start is None:
         return (
@@ -54,7 +64,12 @@ def start_size(
         raise InputError(
             f'only the network {STARTED!r} starts from a model; name it in --networks too'
         )
-    if isinstance(source, Run) and not any(_has(source, name) for name in networks):
+    for name in keep:
+        if not (isinstance(source, Run) and source.has(name)):
+            raise InputError(
+                f'{start} has no finished network {name!r} to take over; leave it out of --keep'
+            )
+    if isinstance(source, Run) and not keep and not any(_has(source, name) for name in networks):
         raise InputError(
             f'{start} has no finished network that these could go on from; name one of '
             f'{", ".join(GOING_ON)} that it has in --networks'
@@ -98,6 +113,25 @@ def started_network(
         keep_head=keep_head,
         device=frames.device,
     )
+
+
+def check_kept(settings: Settings, data: dict[str, Any]) -> None:
+    """Raise InputError where kept networks learnt other data than the run's, as in `describe`."""
+    if settings.keep:
+        Run(Path(settings.start).expanduser()).check_data({key: data[key] for key in KEPT_DATA})
+
+
+def keep_network(name: str, run: Run) -> None:
+    """Take over a network of the run that this one starts from, as it is.
+
+    Raises:
+        InputError: the start is gone, or damaged.
+    """
+    source = Run(Path(run.settings.start).expanduser())
+    run.take_network(name, source)
+    if NETWORKS[name].masked == CHOSEN:
+        run.choice = source.choice
+        run.save()
 
 
 def started_choice(run: Run) -> dict[str, Any] | None:

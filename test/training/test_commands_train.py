@@ -243,6 +243,47 @@ def test_networks_go_on_from_those_of_another_run(trained, box_tree, tmp_path, c
     assert {point['stage'] for point in run.results['masked']['history']} == {'quantized'}
 
 
+def test_networks_of_another_run_are_kept_as_they_are(trained, box_tree, tmp_path, clock, capsys):
+    options = ['--start', str(trained), '--networks', 'float,masked,chosen']
+    kept, last = tmp_path / 'kept', tmp_path / 'last'
+    keep = [*options, '--keep', 'float, masked', '--minutes', '0.2']
+    assert main(arguments(box_tree, kept, *keep)) == 0
+    out = capsys.readouterr().out
+    assert f'float: taken over from {trained}\n' in out
+    assert f'chosen: goes on from {trained}\n' in out
+    before, run = Run(trained), Run(kept)
+    for name in ('float', 'masked'):
+        assert weights(run, name) == weights(before, name)
+        assert run.results[name]['miou'] == before.results[name]['miou']
+        assert run.results[name]['steps'] == before.results[name]['steps']
+    assert weights(run, 'chosen') != weights(before, 'chosen')
+    assert clock.steps == run.results['chosen']['steps'] == 12  # all of the time is its
+    assert load_model(run.model_path('masked')).width == 4
+
+    # A better teacher of one run and a student of another come together so.
+    better = ['--start', str(kept), *options[2:], '--keep', 'masked,chosen', '--minutes', '0.1']
+    assert main(arguments(box_tree, last, *better)) == 0
+    run, before = Run(last), Run(kept)
+    assert run.choice == before.choice and run.choice is not None
+    assert weights(run, 'chosen') == weights(before, 'chosen')
+    assert weights(run, 'float') != weights(before, 'float')
+    assert main(arguments(box_tree, last, *better, '--resume')) == 0
+    assert main(arguments(box_tree, last, *better, '--keep', 'masked', '--resume')) == 2
+    assert "with keep ['masked', 'chosen'], not" in capsys.readouterr().err
+
+
+def weights(run, name):
+    return [value.tolist() for value in run.network(name).state_dict().values()]
+
+
+def test_networks_of_other_data_are_not_kept(trained, box_tree_with, tmp_path, capsys):
+    root, out = box_tree_with(classes=['floor', 'crate']), tmp_path / 'run'
+    options = ['--start', str(trained), '--keep', 'float', '--networks', 'float,masked']
+    assert main(arguments(root, out, *options)) == 2
+    assert re.search('a run with classes .*, not .*crate', capsys.readouterr().err)
+    assert not out.exists()
+
+
 def test_a_run_of_other_classes_gives_all_but_the_head(
     trained, box_tree_with, tmp_path, clock, capsys
 ):
@@ -271,6 +312,17 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
         (['--start', model, '--networks', 'float'], "only the network 'masked' starts"),
         (['--start', str(trained), '--width', '8'], 'of width 4, so .* cannot be of 8'),
         (['--start', str(unfinished)], 'no finished network .* float, masked, chosen'),
+        (['--keep', 'float'], "nothing to take 'float' over from; .* --start"),
+        (['--start', model, '--keep', 'float'], "no finished network 'float' to take over"),
+        (['--start', str(unfinished), '--keep', 'masked'], "no finished network 'masked' to take"),
+        (
+            ['--start', str(trained), '--networks', 'float', '--keep', 'masked'],
+            "'masked' is to be kept, but is not among float; name it",
+        ),
+        (
+            ['--start', str(trained), '--networks', 'float', '--keep', 'float'],
+            'none is left to train',
+        ),
     ):
         assert main(arguments(box_tree, tmp_path / 'run', *options)) == 2
         error = capsys.readouterr().err
