@@ -58,13 +58,15 @@ def mostly(good, other):
 
 
 integers = mostly(st.integers(1, 6), st.sampled_from([*EDGES64, -1]))
+names = st.lists(st.sampled_from([*NETWORKS, 'x']), max_size=5).map(','.join)
 arguments = st.builds(
     types.SimpleNamespace,
     recipe=mostly(st.sampled_from(sorted(RECIPES)), text),
     values=mostly(st.none(), st.lists(assignments, max_size=2)),
     batch=mostly(st.none() | st.integers(1, 99), numbers),
     learning_rate=mostly(st.none() | st.floats(1e-6, 1), numbers),
-    networks=st.none() | st.lists(st.sampled_from([*NETWORKS, 'x']), max_size=5).map(','.join),
+    networks=st.none() | names,
+    keep=mostly(st.none(), names),
     width=st.none() | integers,
     depth=st.none() | integers,
     start=mostly(st.none(), st.just('synthetic') | text),
@@ -79,7 +81,7 @@ arguments = st.builds(
 def test_arguments(args):
     found = outcome(_settings, args)
     if found is not None:
-        seconds = [found.seconds(name) for name in found.networks]
+        seconds = [found.seconds(name) for name in found.networks if name not in found.keep]
         assert all(0 < value < math.inf for value in seconds)
         assert Settings.from_dict(json.loads(json.dumps(found.as_dict()))) == found
 
