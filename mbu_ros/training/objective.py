@@ -45,8 +45,7 @@ class Objective(nn.Module):
         if self.teacher is None:
             return self._label_loss(self.network(batch.images).float(), batch)
         features = recipe.feature_loss > 0
-        output = self.network(batch.images, features)
-        logits, ours = output if features else (output, None)
+        logits, ours = _outputs(self.network, batch.images, features)
         teacher_logits, theirs = self._taught(batch.images, features)
         logits = logits.float()
         with torch.autocast(logits.device.type, enabled=False):
@@ -63,18 +62,14 @@ class Objective(nn.Module):
         return loss
 
     @torch.no_grad()
-    def _taught(self, images: Tensor, features: bool) -> tuple[Tensor, list[Tensor] | None]:
+    def _taught(self, images: Tensor, features: bool) -> tuple[Tensor, list[Tensor]]:
         """The teacher's logits, and its features of the frames where they are wanted."""
-        count = len(images)
-        flipped = self.recipe.teacher_flip
-        if flipped:  # both at once, which takes less time than one after the other
-            images = torch.cat([images, images.flip(-1)])
-        output = self.teacher(images, features)
-        logits, seen = output if features else (output, None)
-        if flipped:
-            logits = (logits[:count] + logits[count:].flip(-1)) / 2
-            seen = None if seen is None else [feature[:count] for feature in seen]
-        return logits, seen
+        if not self.recipe.teacher_flip:
+            return _outputs(self.teacher, images, features)
+        count, both = len(images), torch.cat([images, images.flip(-1)])
+        logits, seen = _outputs(self.teacher, both, features)
+        mean = (logits[:count] + logits[count:].flip(-1)) / 2
+        return mean, [feature[:count] for feature in seen]
 
     def _compared(self, features: list[Tensor]) -> list[Tensor]:
         shapes = self.network.shapes[:-1]
@@ -88,3 +83,8 @@ class Objective(nn.Module):
         if batch.own is None:
             return label_loss(logits, batch.labels, self.class_weights)
         return mixed_label_loss(logits, batch.labels, self.class_weights, batch.own)
+
+
+def _outputs(network: UNet, images: Tensor, features: bool) -> tuple[Tensor, list[Tensor]]:
+    """A network's logits, and its features where they are wanted."""
+    return network(images, True) if features else (network(images), [])

@@ -65,7 +65,7 @@ class Recipe:
             deeper; those of level 0 take more time than all others.
         temperature: of the KL divergence.
         teacher_flip: whether the teacher's logits are the mean of those of a frame and of its
-            mirror image: half a point better on CamVid, for a quarter more time a step.
+            mirror image, which are better, and take the time of a second look.
         activation_stage: share of a student's time with binary activations and float weights.
         progressive: share of a student's time in which its quantised weights blend in, after that.
         activation_gradient: what stands in for the derivative of the sign; a key of

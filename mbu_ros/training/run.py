@@ -236,7 +236,9 @@ class Run:
         Raises:
             InputError: its training has not ended, or its file is damaged.
         """
-        content = self._load(name)
+        return self._built(name, self._load(name))
+
+    def _built(self, name: str, content: dict[str, Any]) -> UNet:
         network = self.new_network()
         try:
             network.load_state_dict(content['network'])
@@ -272,8 +274,9 @@ class Run:
 
     def take_network(self, name: str, other: Run) -> None:
         """Take a network over from another run as it is; errors as `network`."""
-        other.network(name)  # so that a damaged one is refused
-        save_checkpoint(self.network_path(name), other._load(name))
+        content = other._load(name)
+        other._built(name, content)  # so that a damaged one is refused
+        save_checkpoint(self.network_path(name), content)
 
     def save_checkpoint(self, name: str, state: dict[str, Any]) -> None:
         """Write the state of the network in training."""

@@ -118,7 +118,7 @@ def started_network(
 def check_kept(settings: Settings, data: dict[str, Any]) -> None:
     """Raise InputError where kept networks learnt other data than the run's, as in `describe`."""
     if settings.keep:
-        Run(Path(settings.start).expanduser()).check_data({key: data[key] for key in KEPT_DATA})
+        _open_run(settings.start).check_data({key: data[key] for key in KEPT_DATA})
 
 
 def keep_network(name: str, run: Run) -> None:
@@ -127,7 +127,7 @@ def keep_network(name: str, run: Run) -> None:
     Raises:
         InputError: the start is gone, or damaged.
     """
-    source = Run(Path(run.settings.start).expanduser())
+    source = _open_run(run.settings.start)
     run.take_network(name, source)
     if NETWORKS[name].masked == CHOSEN:
         run.choice = source.choice
@@ -151,8 +151,12 @@ def _source(run: Run, name: str) -> Model | Run | None:
 
 def _open(start: str) -> Model | Run:
     if _is_run(start):
-        return Run(Path(start).expanduser())
+        return _open_run(start)
     return load_model(find_model(start))
+
+
+def _open_run(start: str) -> Run:
+    return Run(Path(start).expanduser())
 
 
 def _is_run(start: str) -> bool:
