@@ -120,7 +120,9 @@ class AllNetworks:
             self._choose(self._load('masked'), teacher)
         torch.manual_seed(settings.seed)
         if self._frames is None:
-            self._frames = TrainingFrames(self._data, self._device)
+            self._frames = TrainingFrames(
+                self._data, self._device, settings.recipe.class_weighting
+            )
         network = started_network(name, run, self._frames, self._listener.say)
         goes_on = network is not None
         if goes_on:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mbu_ros.training.augment import augment, mix
 from mbu_ros.training.datasets import TrainingData
-from mbu_ros.training.distill import class_weights
+from mbu_ros.training.distill import CLASS_WEIGHTING, class_weights
 from mbu_ros.training.recipe import Recipe
 
 
@@ -39,6 +39,7 @@ class TrainingFrames:
     Args:
         data: what to learn.
         device: where it goes, whole.
+        class_weighting: see `Recipe`.
 
     Attributes:
         images: uint8 [N, 3, H, W].
@@ -47,13 +48,15 @@ class TrainingFrames:
         class_weights: float [classes].
     """
 
-    def __init__(self, data: TrainingData, device: torch.device) -> None:
+    def __init__(
+        self, data: TrainingData, device: torch.device, class_weighting: float = CLASS_WEIGHTING
+    ) -> None:
         images = np.ascontiguousarray(data.train.images.transpose(0, 3, 1, 2))
         self.images = torch.from_numpy(images).to(device)
         self.labels = torch.from_numpy(data.train.labels).to(device)
         self.mean = torch.tensor(data.mean, dtype=torch.float32, device=device)
         self.mean = self.mean.reshape(1, 3, 1, 1)
-        weights = class_weights(data.train.labels, len(data.classes))
+        weights = class_weights(data.train.labels, len(data.classes), class_weighting)
         self.class_weights = torch.from_numpy(weights).to(device)
 
     def __len__(self) -> int:

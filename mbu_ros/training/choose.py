@@ -40,6 +40,7 @@ def choose(
         teacher,
         frames=study.frames,
         batch=settings.recipe.batch,
+        class_weighting=settings.recipe.class_weighting,
         device=next(masked.parameters()).device,
         seed=study.seed,
     )

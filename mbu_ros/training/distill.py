@@ -15,15 +15,18 @@ from mbu_ros.data.sample import IGNORE
 from mbu_ros.training.datasets import count_labels
 
 TEMPERATURE = 2.0
-CLASS_WEIGHT_POWER = 0.4
+CLASS_WEIGHTING = 0.4
 
 
-def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
-    """(1 / frequency)**0.4 per class, with mean 1 over the labelled pixels; 0 if it never occurs.
+def class_weights(
+    labels: np.ndarray, classes: int, power: float = CLASS_WEIGHTING
+) -> np.ndarray:
+    """(1 / frequency)**power per class, with mean 1 over the labelled pixels; 0 if it never occurs.
 
     Args:
         labels: uint8 [N, H, W], 255 where unlabelled.
         classes: number of classes.
+        power: 0 or more; 0: all that occur weigh the same.
 
     Returns:
         float32 [classes].
@@ -31,7 +34,7 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
     counts = count_labels(labels)[:classes].astype(np.float64)
     share = counts / counts.sum()
     with np.errstate(divide='ignore'):
-        weights = np.where(counts > 0, share ** -CLASS_WEIGHT_POWER, 0)
+        weights = np.where(counts > 0, share**-power, 0)
     return (weights / (weights * share).sum()).astype(np.float32)
 
 

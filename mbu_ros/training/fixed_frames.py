@@ -32,6 +32,7 @@ class FixedFrames:
         teacher: float network whose logits the networks should give; on `device`.
         frames: number of frames of each half, as far as there are.
         batch: frames that go through a network at once.
+        class_weighting: see `Recipe`.
         device: of the networks.
         seed: chooses the frames.
 
@@ -46,10 +47,11 @@ class FixedFrames:
         *,
         frames: int,
         batch: int,
+        class_weighting: float,
         device: torch.device,
         seed: int,
     ) -> None:
-        self._all = TrainingFrames(data, device)
+        self._all = TrainingFrames(data, device, class_weighting)
         self._device = device
         self._mixed = device.type == 'cuda'  # half precision, as in training: twice as fast
         self._teacher = teacher.eval()

@@ -113,6 +113,7 @@ class MaskStudy:
             self._float,
             frames=settings.frames,
             batch=recipe.batch,
+            class_weighting=recipe.class_weighting,
             device=self._device,
             seed=settings.seed,
         )

@@ -13,6 +13,7 @@ from typing import Any
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
 from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
+from mbu_ros.training.distill import CLASS_WEIGHTING
 from mbu_ros.training.networks import NETWORKS
 
 RANGES = {
@@ -29,6 +30,7 @@ RANGES = {
     'feature_loss': (0, 1000),
     'feature_level': (0, MAX_DEPTH),
     'temperature': (0.1, 100),
+    'class_weighting': (0, 2),
     'activation_stage': (0, 0.95),
     'progressive': (0, 1),
     'mask_threshold': (0, MAX_THRESHOLD),
@@ -64,6 +66,8 @@ class Recipe:
         feature_level: the feature loss is of layers whose outputs are of this level (poolings) or
             deeper; those of level 0 take more time than all others.
         temperature: of the KL divergence.
+        class_weighting: in the cross entropy a class weighs (1 / its share of the pixels) to this
+            power. More finds more of rare classes, and more where they are not.
         teacher_flip: whether the teacher's logits are the mean of those of a frame and of its
             mirror image, which are better, and take the time of a second look.
         activation_stage: share of a student's time with binary activations and float weights.
@@ -96,6 +100,7 @@ class Recipe:
     feature_loss: float = 0.0
     feature_level: int = 1
     temperature: float = 2.0
+    class_weighting: float = CLASS_WEIGHTING
     teacher_flip: bool = False
     activation_stage: float = 0.3
     progressive: float = 0.0

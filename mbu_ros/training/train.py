@@ -241,7 +241,7 @@ def fine_tune(
         student,
         teacher,
         (Stage('quantized', Precision.QUANTIZED),),
-        TrainingFrames(data, device),
+        TrainingFrames(data, device, recipe.class_weighting),
         recipe,
         seconds=seconds,
         seed=seed,

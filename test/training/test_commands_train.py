@@ -414,6 +414,17 @@ def test_a_class_that_never_occurs_is_told_and_the_others_are_learnt(
     assert result['iou'][2] in (None, 0.0)
 
 
+def test_the_weighting_of_classes_reaches_the_loss(box_tree, tmp_path, clock):
+    losses = []
+    short = ['--minutes', '0.2', '--networks', 'float']
+    for index, power in enumerate(('', '0.4', '0')):
+        out = tmp_path / str(index)
+        values = ['--set', f'class_weighting={power}'] if power else []
+        assert main(arguments(box_tree, out, *short, *values)) == 0
+        losses.append([point['loss'] for point in Run(out).results['float']['history']])
+    assert losses[0] == losses[1] != losses[2]
+
+
 def test_the_test_split_is_evaluated_where_asked_for(box_tree, tmp_path, clock, capsys):
     root, out = tmp_path / 'tree', tmp_path / 'run'
     shutil.copytree(box_tree, root)

@@ -33,17 +33,24 @@ def student():
     return UNet(4, 1, 2)
 
 
-def fixed(data, teacher, frames=4, batch=3, seed=0):
+def fixed(data, teacher, frames=4, batch=3, seed=0, class_weighting=0.4):
     return FixedFrames(
-        data, teacher, frames=frames, batch=batch, device=torch.device('cpu'), seed=seed
+        data,
+        teacher,
+        frames=frames,
+        batch=batch,
+        class_weighting=class_weighting,
+        device=torch.device('cpu'),
+        seed=seed,
     )
 
 
-def test_the_loss_is_the_mean_over_all_frames(data, teacher, student):
-    frames = fixed(data, teacher, frames=100)
+@pytest.mark.parametrize('power', [0.0, 0.4])
+def test_the_loss_is_the_mean_over_all_frames(data, teacher, student, power):
+    frames = fixed(data, teacher, frames=100, class_weighting=power)
     assert frames.frames == len(data.train) == 8
     center = torch.tensor(data.mean, dtype=torch.float32).reshape(3, 1, 1)
-    weights = torch.from_numpy(class_weights(data.train.labels, 2))
+    weights = torch.from_numpy(class_weights(data.train.labels, 2, power))
     student.eval(), teacher.eval()
     losses = []
     with torch.no_grad():

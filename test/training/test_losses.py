@@ -14,11 +14,12 @@ from mbu_ros.training.distill import (  # noqa: E402
 )
 
 
-def test_rare_classes_weigh_more_and_absent_ones_nothing():
+@pytest.mark.parametrize('power', [0.0, 0.25, 0.4])
+def test_rare_classes_weigh_more_and_absent_ones_nothing(power):
     labels = np.array([0] * 900 + [1] * 100 + [255] * 50, np.uint8)
-    weights = class_weights(labels, 3)
+    weights = class_weights(labels, 3, power)
     assert weights[2] == 0
-    assert weights[1] / weights[0] == pytest.approx(9**0.4, rel=1e-5)
+    assert weights[1] / weights[0] == pytest.approx(9**power, rel=1e-5)
     assert (weights[:2] * [0.9, 0.1]).sum() == pytest.approx(1, rel=1e-5)
 
 

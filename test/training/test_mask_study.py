@@ -48,7 +48,13 @@ def run_folder(box_tree, tmp_path_factory):
     torch.manual_seed(0)
     network = run.new_network()
     frames = FixedFrames(
-        data, copy.deepcopy(network), frames=8, batch=4, device=torch.device('cpu'), seed=0
+        data,
+        copy.deepcopy(network),
+        frames=8,
+        batch=4,
+        class_weighting=0.4,
+        device=torch.device('cpu'),
+        seed=0,
     )
     frames.adapt(40, 1e-2)(network)
     for name, masked in (('float', None), ('masked', 'all'), ('binary', 'none')):
