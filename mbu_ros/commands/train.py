@@ -205,13 +205,13 @@ def _open_run(
     args: argparse.Namespace, settings: Settings, data: TrainingData, ranks: Ranks
 ) -> Run:
     """The run in --out, begun by rank 0 where there is none."""
-    from mbu_ros.training.all_networks import check_batch
+    from mbu_ros.training.all_networks import check_settings
     from mbu_ros.training.deployment import check_name
     from mbu_ros.training.run import RUN_FILE, Run, describe
     from mbu_ros.training.start import check_kept
 
     def begin() -> None:
-        check_batch(data, settings, ranks.count)
+        check_settings(data, settings, ranks.count)
         identity = describe(data, ranks.device.type, ranks.count)
         if (args.out / RUN_FILE).exists():
             Run(args.out).check_data(identity)

@@ -45,8 +45,17 @@ class Listener:
     ended: Callable[[str], object] = lambda network: None
 
 
-def check_batch(data: TrainingData, settings: Settings, ranks: int) -> None:
-    """Raise InputError where a batch cannot be shared out, or is too small for batch norm."""
+def check_settings(data: TrainingData, settings: Settings, ranks: int) -> None:
+    """Raise InputError where settings do not suit the data or the number of processes.
+
+    A batch must be one that can be shared out, and large enough for batch norm; and there must be a
+    val split to select the best look by.
+    """
+    if settings.recipe.select_best and data.looks is None:
+        raise InputError(
+            f'{data.name}: select_best is by mIoU on the val split, and there is none; add one, or '
+            'leave it out'
+        )
     batch, depth = settings.recipe.batch, settings.depth
     if batch % ranks:
         raise InputError(
@@ -185,12 +194,14 @@ class AllNetworks:
         data, run = self._data, self._run
         if self._records is None:
             return Watch()
+
+        def look(network: UNet) -> float:
+            return evaluate(network, data.looks, run.mean, len(data.classes)).miou()
+
         return Watch(
             step=lambda *args: self._listener.step(name, *args),
             point=self._records.point,
-            evaluate=lambda network: evaluate(
-                network, data.val, run.mean, len(data.classes)
-            ).miou(),
+            evaluate=look if data.looks is not None else None,
             save=lambda state: run.save_checkpoint(name, state),
         )
 

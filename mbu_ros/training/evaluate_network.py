@@ -12,6 +12,8 @@
     operations         of one frame: two per multiply-add, and per plane
     operation_kind     'binary' or 'fp16'
     seconds, steps     of its own training
+    selected_step      after which of them it was what it is, where the best look was selected; null
+                       without that
     images_per_second  in training
     trained_miou       of the network in PyTorch
     integer_miou, agreement   of the integer network, and the share in [0, 1] of the split's pixels
@@ -62,7 +64,8 @@ def evaluate_network(
     split, classes = data.val, len(data.classes)
     trained = list(predict(network, split, run.mean))
     miou = _confusion(split, trained, classes).miou()
-    if progress.history:
+    # The end of its curve, unless training has evaluated it there.
+    if data.eval_split == 'val' and progress.history and progress.selected_step is None:
         progress.history[-1]['val_miou'] = _defined(miou)
     entry = {
         'precision': 'quantized' if NETWORKS[name].quantized else 'float',
@@ -70,6 +73,7 @@ def evaluate_network(
         'split': data.eval_split,
         'seconds': progress.seconds,
         'steps': progress.steps,
+        'selected_step': progress.selected_step,
         'images_per_second': (
             run.settings.recipe.batch * progress.steps / progress.seconds
             if progress.seconds

@@ -35,7 +35,7 @@ MORE_COLORS = ('#cc79a7', '#e69f00', '#8c564b', '#7f7f7f')
 PANELS = {
     'loss': 'loss (a student: with distillation)',
     'learning_rate': 'learning rate',
-    'val_miou': 'mIoU',
+    'val_miou': 'val mIoU',
 }
 POINTS = 120
 """Most points of a curve; each is the mean of those that it stands for."""
@@ -45,16 +45,13 @@ NARROWEST, WIDEST = 112, 320
 """Pixels of one picture of the sheet; a title needs the first."""
 
 
-def write_curves(
-    path: Path, histories: Mapping[str, Sequence[dict]], split: str = 'val'
-) -> bool:
+def write_curves(path: Path, histories: Mapping[str, Sequence[dict]]) -> bool:
     """Draw loss, learning rate and mIoU over seconds of training, as a PNG 1000 pixels wide.
 
     Args:
         path: file to write.
         histories: by network, points with `seconds` and the keys of `PANELS`, each of them None
             where it was not measured.
-        split: what `val_miou` is of: 'val', or 'test' where that was asked for.
 
     Returns:
         False where matplotlib is not installed, and nothing was written; `MATPLOTLIB_MISSING` says
@@ -76,8 +73,7 @@ def write_curves(
     for key, axis in panels.items():
         for name, history in histories.items():
             _curve(axis, history, key, name, colors[name])
-        title = f'{split} {PANELS[key]}' if key == 'val_miou' else PANELS[key]
-        axis.set_title(title, fontsize=12, loc='left')
+        axis.set_title(PANELS[key], fontsize=12, loc='left')
         axis.grid(color='#e0e0e0')
     if any((line.get_ydata() > 0).any() for line in panels['loss'].lines):
         panels['loss'].set_yscale('log')

@@ -22,6 +22,8 @@ class Progress:
         stage: index of the stage.
         elapsed: seconds spent in it.
         seconds, steps: spent in all.
+        selected_step: after which of them the network was what it is, where `Recipe.select_best`
+            went back to it; None without that.
         history: the learning curve: `step`, `seconds`, `stage`, `loss`, `learning_rate`,
             `images_per_second`, and `val_miou`, which is None but where the network was evaluated.
     """
@@ -30,6 +32,7 @@ class Progress:
     elapsed: float = 0.0
     seconds: float = 0.0
     steps: int = 0
+    selected_step: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
 

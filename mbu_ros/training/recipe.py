@@ -82,6 +82,9 @@ class Recipe:
         color: largest change of the logarithm of each colour's gain.
         rotation: largest angle, in degrees.
         mixup: probability that a frame is mixed with another one.
+        select_best: whether a network becomes what it was when its mIoU on val was best, of 12
+            looks in its last stage and the end. Where few frames are learnt by heart, time makes
+            networks worse.
         compiled: whether to use torch.compile on a GPU, which pays off after some minutes.
     """
 
@@ -114,6 +117,7 @@ class Recipe:
     color: float = 0.0
     rotation: float = 0.0
     mixup: float = 0.0
+    select_best: bool = False
     compiled: bool = True
 
     def __post_init__(self) -> None:

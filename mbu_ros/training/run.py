@@ -55,10 +55,11 @@ def describe(data: TrainingData, device: str, ranks: int = 1) -> dict[str, Any]:
         device: 'cuda' or 'cpu'.
         ranks: number of processes.
     """
-    arrays = (data.train.images, data.train.labels, data.val.images, data.val.labels)
     digest = 0
-    for array in arrays:
-        digest = zlib.crc32(np.ascontiguousarray(array), digest)
+    for split in (data.train, data.val, data.other_val):
+        if split is not None:
+            for array in (split.images, split.labels):
+                digest = zlib.crc32(np.ascontiguousarray(array), digest)
     return {
         'name': data.name,
         'source': data.source,

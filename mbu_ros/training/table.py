@@ -76,6 +76,9 @@ class Row:
             a float network.
         minutes: of its own training, on top of that of the network it started from.
         images_per_second: in training.
+        steps: of its own training.
+        selected_step: after which of them it was what it is, where the best look at val was
+            selected; None without that.
     """
 
     network: str
@@ -92,6 +95,8 @@ class Row:
     agreement: float | None
     minutes: float
     images_per_second: float | None
+    steps: int
+    selected_step: int | None
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,8 @@ def _row(
         agreement=_defined(result['agreement']),
         minutes=result['seconds'] / 60,
         images_per_second=_defined(result['images_per_second']),
+        steps=result['steps'],
+        selected_step=result.get('selected_step'),
     )
 
 

@@ -91,6 +91,12 @@ def _notes(table: Table) -> list[str]:
             'agree %: of pixels, trained against integer network. The figures of a quantised '
             'network are those of its integer network.'
         )
+    notes += [
+        f'{row.network} is what it was after {row.selected_step} of {row.steps} steps, when its '
+        'mIoU on val was best, so a figure on val flatters it a little.'
+        for row in table.rows
+        if row.selected_step is not None
+    ]
     for row in table.rows:
         if row.plan and len(set(row.plan.values())) > 1:
             masked = [layer for layer, planes in row.plan.items() if planes == 2]

@@ -17,6 +17,7 @@ from mbu_ros.network.edges import center_edges
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.unet import Precision, UNet
 from mbu_ros.training.batches import Batches, TrainingFrames, views
+from mbu_ros.training.best import Best
 from mbu_ros.training.clock import Clock
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distributed import Ranks
@@ -36,6 +37,8 @@ CURVE_SETTLE_STEPS = 15
 """The same, for the points of a learning curve."""
 EVALUATIONS = 4
 """Times within a stage that the network is evaluated, for the learning curve."""
+SELECTING_EVALUATIONS = 12
+"""The same, in the last stage, where the best of them is what becomes of the network."""
 
 
 class Diverged(InputError):
@@ -81,6 +84,8 @@ class Trainer:
             frames, recipe, seed, rank=self._ranks.rank, ranks=self._ranks.count
         )
         self._saved: dict[str, Any] | None = None
+        selecting = recipe.select_best and self._watch.evaluate is not None
+        self._best = Best() if selecting else None
         self.progress = Progress()
         network.set_quantizers(
             mask_threshold=recipe.mask_threshold, activation_gradient=recipe.activation_gradient
@@ -114,6 +119,7 @@ class Trainer:
                 self._save()
         if self._ranks.first:
             self._settle(self._network, SETTLE_STEPS)
+            self._select()
             if self._network.head.precision is Precision.QUANTIZED:
                 center_edges(self._network)
         self._ranks.share(self._network)
@@ -125,10 +131,14 @@ class Trainer:
         self._network.load_state_dict(state['network'])
         self._batches.load_state(state['batches'][self._ranks.rank])
         self._saved = state if 'optimizer' in state else None
+        if self._best is not None and state.get('best') is not None:
+            self._best.load_state(state['best'])
 
     def _run_stage(self, stage: Stage, steps: Steps) -> None:
         progress, budget = self.progress, self._seconds * stage.share
         curve = LearningCurve(stage.name, progress, self._recipe.batch)
+        selecting = self._best is not None and stage is self._stages[-1]
+        evaluations = SELECTING_EVALUATIONS if selecting else EVALUATIONS
         clock = Clock(self._frames.device, progress.elapsed)
         last_save, loss = clock.now(), math.nan  # until the first look
         # At least one step, however small the budget, so that no stage is skipped.
@@ -144,7 +154,7 @@ class Trainer:
             progress.elapsed = elapsed
             share = min(1.0, elapsed / budget)
             ending = share == 1
-            evaluating = not ending and passed(before, share, EVALUATIONS + 1)
+            evaluating = not ending and passed(before, share, evaluations + 1)
             if ending or saving or evaluating or progress.steps % LOSS_EVERY == 0:
                 loss = loss_tensor.item()
                 # Before anything is saved, so that a checkpoint is always a good one.
@@ -152,7 +162,12 @@ class Trainer:
                 miou = None
                 if evaluating and self._ranks.first and self._watch.evaluate:
                     with clock.paused():
-                        miou = self._watch.evaluate(self._averaged(steps))
+                        network = self._averaged(
+                            steps, SETTLE_STEPS if selecting else CURVE_SETTLE_STEPS
+                        )
+                        miou = self._watch.evaluate(network)
+                        if selecting:
+                            self._best.offer(network, progress.steps, miou)
                 if curve.due(share) or ending or miou is not None:
                     point = curve.add(share, loss, steps.learning_rate(share), miou)
                     if self._ranks.first:
@@ -164,11 +179,22 @@ class Trainer:
                     self._save(steps.state())
                 last_save = clock.now()
 
-    def _averaged(self, steps: Steps) -> UNet:
+    def _select(self) -> None:
+        """Go back to the best look, where that is asked for and the end is not the best."""
+        if self._best is None:
+            return
+        progress = self.progress
+        miou = self._watch.evaluate(self._network.eval())
+        progress.history[-1]['val_miou'] = miou
+        self._best.offer(self._network, progress.steps, miou)
+        self._best.copy_to(self._network)
+        progress.selected_step = self._best.step
+
+    def _averaged(self, steps: Steps, settle_steps: int) -> UNet:
         """A copy of the network with the weights averaged so far, settled."""
         network = copy.deepcopy(self._network)
         steps.average.copy_to(network)
-        self._settle(network, CURVE_SETTLE_STEPS)
+        self._settle(network, settle_steps)
         return network.eval()
 
     def _settle(self, network: UNet, steps: int) -> None:
@@ -193,6 +219,7 @@ class Trainer:
                     'progress': dataclasses.asdict(self.progress),
                     'network': self._network.state_dict(),
                     'batches': batches,
+                    'best': None if self._best is None else self._best.state(),
                     **(states or {}),
                 }
             )

@@ -433,8 +433,32 @@ def test_the_test_split_is_evaluated_where_asked_for(box_tree, tmp_path, clock, 
     assert main(arguments(root, out, *few)) == 2
     assert 'val/images: no such folder' in capsys.readouterr().err
     assert main(arguments(root, out, *few, '--eval-split', 'test')) == 0
-    assert Run(out).results['float']['split'] == 'test'
+    result = Run(out).results['float']
+    assert result['split'] == 'test'
+    assert all(point['val_miou'] is None for point in result['history'])
     assert 'test split' in (out / 'table.md').read_text()
+    capsys.readouterr()
+    selecting = ['--eval-split', 'test', '--set', 'select_best=true']
+    assert main(arguments(root, tmp_path / 'other', *few, *selecting)) == 2
+    assert 'select_best is by mIoU on the val split, and there is none' in capsys.readouterr().err
+
+
+def test_looks_are_at_val_where_the_test_split_is_evaluated(box_tree, tmp_path, clock):
+    """A test split without one right label: what a network is chosen by is not it."""
+    root, out = tmp_path / 'tree', tmp_path / 'run'
+    shutil.copytree(box_tree, root)
+    shutil.copytree(root / 'val', root / 'test')
+    for path in (root / 'test' / 'labels').iterdir():
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), np.where(label == 255, 255, 1 - label).astype(np.uint8))
+    options = ['--minutes', '2', '--networks', 'float', '--set', 'select_best=true']
+    assert main(arguments(root, out, *options, '--eval-split', 'test')) == 0
+    result = Run(out).results['float']
+    looks = {p['step']: p['val_miou'] for p in result['history'] if p['val_miou'] is not None}
+    assert result['selected_step'] == max(looks, key=looks.get)
+    assert result['miou'] < 0.4 < 0.6 < looks[result['selected_step']]
+    text = (out / 'table.md').read_text()
+    assert f'after {result["selected_step"]} of {result["steps"]} steps' in text
 
 
 @pytest.mark.parametrize(

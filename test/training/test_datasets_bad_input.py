@@ -97,6 +97,18 @@ def test_the_split_to_evaluate_on_is_the_one_that_must_be_there(tree):
         load_tree(tree, eval_split='test')
 
 
+def test_the_val_split_is_read_too_where_the_test_split_is_evaluated(tree):
+    shutil.copytree(tree / 'val', tree / 'test')
+    data = load_tree(tree, eval_split='test')
+    assert data.looks is data.other_val and (data.looks.labels == data.val.labels).all()
+    for path in (tree / 'val' / 'labels').iterdir():
+        cv2.imwrite(str(path), np.full(SIZE, 255, np.uint8))
+    with pytest.raises(InputError, match='boxes: the val split has no labelled pixel'):
+        load_tree(tree, eval_split='test')
+    shutil.rmtree(tree / 'val')
+    assert load_tree(tree, eval_split='test').looks is None
+
+
 def test_a_train_split_without_a_labelled_pixel(tree):
     for path in (tree / 'train' / 'labels').iterdir():
         cv2.imwrite(str(path), np.full(SIZE, 255, np.uint8))

@@ -5,6 +5,7 @@
 import copy
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -166,6 +167,75 @@ def test_the_result_is_the_average_of_the_weights(frames, clock):
         average.lerp_(value, 1 - min(0.9, (1 + step) / (10 + step)))
     torch.testing.assert_close(result, average)
     assert not torch.allclose(result, seen[-1])
+
+
+SELECTING = EVERYTHING.with_values(['select_best=true'])
+
+
+def mious(best):
+    """Evaluates looks of a training: each worse than the one before, but for number `best`."""
+    calls = itertools.count(1)
+    return lambda network: 0.9 if (call := next(calls)) == best else 0.5 - call / 100
+
+
+@pytest.mark.parametrize(('best', 'step'), [(5, 18), (7, 22), (16, 39), (17, 40)])
+def test_the_best_look_of_the_last_stage_becomes_the_network(frames, clock, best, step):
+    """The 4 looks before it do not count; the first of the last stage is number 5."""
+    seen, look = {}, mious(best)
+
+    def evaluate(network):
+        assert not network.training
+        seen[student.progress.steps] = copy.deepcopy(network.state_dict())
+        return look(network)
+
+    student = trainer(frames, Watch(evaluate=evaluate), recipe=SELECTING)
+    result = student.run()
+    assert student.progress.selected_step == step
+    assert student.progress.steps == 40 and student.progress.history[-1]['step'] == 40
+    told = [p for p in student.progress.history if p['val_miou'] is not None]
+    assert [p['step'] for p in told] == list(seen)
+    assert len(seen) == train.EVALUATIONS + train.SELECTING_EVALUATIONS + 1
+    for name, value in result.state_dict().items():
+        if not name.endswith('norm.bias'):  # these were put between integers
+            assert torch.equal(value, seen[step][name]), name
+
+
+def test_a_look_that_tells_nothing_is_never_the_best(frames, clock, whole):
+    student = trainer(frames, Watch(evaluate=lambda network: math.nan), recipe=SELECTING)
+    for name, value in student.run().state_dict().items():
+        assert torch.equal(value, whole[name]), name
+    assert student.progress.selected_step is None
+
+
+@pytest.mark.parametrize('kill_at', [17, 29, 39])
+def test_a_killed_training_still_knows_its_best_look(
+    frames, tmp_path, monkeypatch, clock, kill_at
+):
+    monkeypatch.setattr(train, 'CHECKPOINT_SECONDS', 4.0)
+    path = tmp_path / 'checkpoint.pt'
+    by_step = {24: 0.9}
+
+    def watch(kill):
+        return Watch(
+            step=kill,
+            save=lambda state: save_checkpoint(path, state),
+            evaluate=lambda network: by_step.get(student.progress.steps, 0.5),
+        )
+
+    def kill(*_):
+        if student.progress.steps == kill_at:
+            raise Killed
+
+    student = trainer(frames, watch(lambda *_: None), recipe=SELECTING)
+    uninterrupted = student.run().state_dict()
+    student = trainer(frames, watch(kill), recipe=SELECTING)
+    with pytest.raises(Killed):
+        student.run()
+    student = trainer(frames, watch(lambda *_: None), recipe=SELECTING)
+    student.load_state(load_checkpoint(path, ()))
+    for name, value in student.run().state_dict().items():
+        assert torch.equal(value, uninterrupted[name]), name
+    assert student.progress.selected_step == 24
 
 
 def test_a_budget_below_a_step_still_takes_one(frames, clock):
