@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mbu_ros.training.augment import augment, mix
 from mbu_ros.training.datasets import TrainingData
-from mbu_ros.training.distill import CLASS_WEIGHTING, class_weights
+from mbu_ros.training.distill import class_weights
 from mbu_ros.training.recipe import Recipe
 
 
@@ -49,7 +49,7 @@ class TrainingFrames:
     """
 
     def __init__(
-        self, data: TrainingData, device: torch.device, class_weighting: float = CLASS_WEIGHTING
+        self, data: TrainingData, device: torch.device, class_weighting: float
     ) -> None:
         images = np.ascontiguousarray(data.train.images.transpose(0, 3, 1, 2))
         self.images = torch.from_numpy(images).to(device)

@@ -15,12 +15,9 @@ from mbu_ros.data.sample import IGNORE
 from mbu_ros.training.datasets import count_labels
 
 TEMPERATURE = 2.0
-CLASS_WEIGHTING = 0.4
 
 
-def class_weights(
-    labels: np.ndarray, classes: int, power: float = CLASS_WEIGHTING
-) -> np.ndarray:
+def class_weights(labels: np.ndarray, classes: int, power: float) -> np.ndarray:
     """(1 / frequency)**power per class, with mean 1 over the labelled pixels; 0 if it never occurs.
 
     Args:

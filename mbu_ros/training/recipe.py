@@ -13,7 +13,6 @@ from typing import Any
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
 from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
-from mbu_ros.training.distill import CLASS_WEIGHTING
 from mbu_ros.training.networks import NETWORKS
 
 RANGES = {
@@ -103,7 +102,7 @@ class Recipe:
     feature_loss: float = 0.0
     feature_level: int = 1
     temperature: float = 2.0
-    class_weighting: float = CLASS_WEIGHTING
+    class_weighting: float = 0.25
     teacher_flip: bool = False
     activation_stage: float = 0.3
     progressive: float = 0.0
@@ -201,6 +200,7 @@ RECIPES = {
             chosen_share=0.3,
             averaging=0.0,
             final_rate=0.0,
+            class_weighting=0.4,
             activation_stage=1 / 3,
             compiled=False,
         ),

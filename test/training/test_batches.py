@@ -23,7 +23,8 @@ def frames():
     images = np.repeat(100 + 10 * labels[..., None], 3, axis=3)
     split = Split(images, labels)
     classes = ClassMap(tuple('abcdef'), ((0, 0, 0),) * 6)
-    return TrainingFrames(TrainingData('six', '', classes, split, split), torch.device('cpu'))
+    data = TrainingData('six', '', classes, split, split)
+    return TrainingFrames(data, torch.device('cpu'), 0.25)
 
 
 def seen(batch):

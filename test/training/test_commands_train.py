@@ -417,7 +417,7 @@ def test_a_class_that_never_occurs_is_told_and_the_others_are_learnt(
 def test_the_weighting_of_classes_reaches_the_loss(box_tree, tmp_path, clock):
     losses = []
     short = ['--minutes', '0.2', '--networks', 'float']
-    for index, power in enumerate(('', '0.4', '0')):
+    for index, power in enumerate(('', '0.25', '0')):
         out = tmp_path / str(index)
         values = ['--set', f'class_weighting={power}'] if power else []
         assert main(arguments(box_tree, out, *short, *values)) == 0

@@ -49,7 +49,7 @@ def data(box_tree):
 
 @pytest.fixture(scope='module')
 def frames(data):
-    return TrainingFrames(data, CPU)
+    return TrainingFrames(data, CPU, 0.25)
 
 
 @pytest.fixture
