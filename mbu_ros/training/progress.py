@@ -44,7 +44,8 @@ class Watch:
         step: called after each step with the stage's name, its progress in [0, 1] and the last
             loss seen.
         point: called with each new point of the learning curve.
-        evaluate: gives the mIoU of a network in `eval`, for the learning curve.
+        evaluate: gives the mIoU of a network in `eval`, for the learning curve, and to select the
+            best look by.
         save: writes a checkpoint of what `Trainer.load_state` takes.
     """
 
