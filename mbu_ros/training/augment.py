@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random zoom, turn, shift, flip, light and colour, on whole batches on the device; and mixup.
+"""Random zoom, turn, shift, flip, light, colour and noise, on whole batches on the device; mixup.
 
 Nothing here waits for the device.
 """
@@ -55,7 +55,11 @@ def augment(
     offset = 255 * uniform(-recipe.brightness, recipe.brightness, 1, 1, 1)
     color = torch.exp(uniform(-recipe.color, recipe.color, 3, 1, 1))
     inside = (grid.abs().amax(dim=-1) <= 1).unsqueeze(1)
-    lit = ((views * gain + offset + mean) * color).clamp(0, 255).round() - mean
+    lit = (views * gain + offset + mean) * color
+    if recipe.noise:
+        grain = torch.empty_like(lit).normal_(generator=generator)
+        lit = lit + grain * uniform(0, recipe.noise, 1, 1, 1)
+    lit = lit.clamp(0, 255).round() - mean
     return lit * inside, (sampled.squeeze(1) + IGNORE).round().long()
 
 

@@ -38,6 +38,7 @@ RANGES = {
     'brightness': (0, 1),
     'contrast': (0, 3),
     'color': (0, 1),
+    'noise': (0, 255),
     'rotation': (0, 180),
     'mixup': (0, 1),
 }
@@ -79,6 +80,7 @@ class Recipe:
         brightness: largest change, as a share of 255.
         contrast: largest change of its logarithm.
         color: largest change of the logarithm of each colour's gain.
+        noise: largest standard deviation of normal noise, in grey levels, as a sensor's.
         rotation: largest angle, in degrees.
         mixup: probability that a frame is mixed with another one.
         select_best: whether a network becomes what it was when its mIoU on val was best, of 12
@@ -114,6 +116,7 @@ class Recipe:
     brightness: float = 0.15
     contrast: float = 0.25
     color: float = 0.0
+    noise: float = 0.0
     rotation: float = 0.0
     mixup: float = 0.0
     select_best: bool = False

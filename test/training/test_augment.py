@@ -131,3 +131,25 @@ def angle(along, across):
         torch.stack([along, torch.ones_like(along)], dim=1), across.unsqueeze(1)
     ).solution[0, 0]
     return torch.rad2deg(torch.atan(slope)).item()
+
+
+def test_noise_is_of_every_strength_up_to_the_largest_and_on_pixels_alone():
+    """On frames of one grey, whose views without noise are of it too."""
+    images = torch.full((64, 3, 40, 60), 128, dtype=torch.uint8)
+    labels = torch.zeros(64, 40, 60, dtype=torch.uint8)
+
+    def draw(noise):
+        recipe = STILL.with_values([f'noise={noise}'])
+        return augment(images, labels, MEAN, recipe, torch.Generator().manual_seed(6))
+
+    (views, moved), (plain, unmoved) = draw(8), draw(0)
+    assert torch.equal(moved, unmoved)
+    outside = (moved == 255).unsqueeze(1).expand_as(views)
+    assert torch.equal(views[outside], plain[outside])
+    spread = torch.stack([
+        (view - still)[:, label != 255].std()
+        for view, still, label in zip(views, plain, moved)
+    ])
+    assert spread.max() < 9 and spread.max() > 6 and spread.min() < 2
+    assert (views - plain)[~outside].mean().abs() < 0.1
+    assert torch.equal(views, views.round())
