@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random zoom, turn, shift, flip, light, colour and noise, on whole batches on the device; mixup.
+"""Random zoom, turn, shift, flip, light, colour and noise, on whole batches on the device.
 
 Nothing here waits for the device.
 """
@@ -79,25 +79,3 @@ def _views(uniform, recipe: Recipe, aspect: float) -> Tensor:
         (flip * angle.sin() / zoom / aspect, angle.cos() / zoom, room * uniform(-1, 1)),
     )
     return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=1)
-
-
-def mix(
-    images: Tensor, probability: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Mixup (Zhang et al. 2018, arXiv 1710.09412) of frames with the next one of the batch.
-
-    The share is uniform, as Beyer et al. 2022 (arXiv 2106.05237) have it for distillation: there
-    the teacher sees the mixed frames too, and the labels are mixed in the loss.
-
-    Args:
-        images: float [N, 3, H, W], whole numbers.
-        probability: that a frame is mixed.
-        generator: on the images' device.
-
-    Returns:
-        Mixed frames, whole numbers, and the share [N] of each that is its own, in [0, 1].
-    """
-    draws = torch.rand(2, len(images), device=images.device, generator=generator)
-    own = torch.where(draws[0] < probability, draws[1], 1.0)
-    share = own.reshape(-1, 1, 1, 1)
-    return torch.lerp(images.roll(1, 0), images, share).round(), own

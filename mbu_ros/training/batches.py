@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mbu_ros.training.augment import augment, mix
+from mbu_ros.training.augment import augment
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distill import class_weights
+from mbu_ros.training.mixing import mix, paste
 from mbu_ros.training.recipe import Recipe
 
 
@@ -25,7 +26,7 @@ class Batch(NamedTuple):
     Attributes:
         images: float32 [N, 3, H, W], channels last: bytes less the data's mean.
         labels: int64 [N, H, W].
-        own: [N], the share of each frame that is its own; None where frames are not mixed.
+        own: [N], the share of each frame that is its own; None where frames are not blended.
     """
 
     images: Tensor
@@ -107,6 +108,7 @@ class Batches:
         images, labels = augment(
             frames.images[index], frames.labels[index], frames.mean, recipe, self._views
         )
+        images, labels = paste(images, labels, recipe, self._views)
         own = None
         if recipe.mixup:
             images, own = mix(images, recipe.mixup, self._views)
@@ -146,5 +148,6 @@ class Batches:
 
 def views(frames: TrainingFrames, recipe: Recipe, seed: int, count: int) -> Iterator[Tensor]:
     """Images of so many batches, augmented but not mixed: what batch norm's statistics are of."""
-    batches = Batches(frames, dataclasses.replace(recipe, mixup=0.0), seed)
+    single = dataclasses.replace(recipe, classmix=0.0, cutmix=0.0, mixup=0.0)
+    batches = Batches(frames, single, seed)
     return (batch.images for batch in islice(batches, count))

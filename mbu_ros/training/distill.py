@@ -60,7 +60,7 @@ def label_loss(
 
 
 def mixed_label_loss(logits: Tensor, labels: Tensor, weights: Tensor, own: Tensor) -> Tensor:
-    """`label_loss` of frames that `augment.mix` mixed, with the labels of both.
+    """`label_loss` of frames that `mixing.mix` blended, with the labels of both.
 
     Args:
         logits, labels, weights: see `label_loss`; the labels as they were before.

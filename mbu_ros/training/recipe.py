@@ -40,6 +40,8 @@ RANGES = {
     'color': (0, 1),
     'noise': (0, 255),
     'rotation': (0, 180),
+    'classmix': (0, 1),
+    'cutmix': (0, 1),
     'mixup': (0, 1),
 }
 """Least and largest value of each number of a recipe."""
@@ -82,7 +84,9 @@ class Recipe:
         color: largest change of the logarithm of each colour's gain.
         noise: largest standard deviation of normal noise, in grey levels, as a sensor's.
         rotation: largest angle, in degrees.
-        mixup: probability that a frame is mixed with another one.
+        classmix: probability that about half of another frame's classes are pasted over a frame.
+        cutmix: probability that a rectangle of another frame is.
+        mixup: probability that a frame is blended with another one.
         select_best: whether a network becomes what it was when its mIoU on val was best, of 12
             looks in its last stage and the end. Where few frames are learnt by heart, time makes
             networks worse.
@@ -118,6 +122,8 @@ class Recipe:
     color: float = 0.0
     noise: float = 0.0
     rotation: float = 0.0
+    classmix: float = 0.0
+    cutmix: float = 0.0
     mixup: float = 0.0
     select_best: bool = False
     compiled: bool = True

@@ -6,8 +6,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
 
 from mbu_ros.data.sample import ClassMap  # noqa: E402
-from mbu_ros.training.augment import mix  # noqa: E402
-from mbu_ros.training.batches import Batches, TrainingFrames  # noqa: E402
+from mbu_ros.training.batches import Batches, TrainingFrames, views  # noqa: E402
 from mbu_ros.training.datasets import Split, TrainingData  # noqa: E402
 from mbu_ros.training.recipe import RECIPES  # noqa: E402
 
@@ -69,7 +68,7 @@ def test_processes_take_their_own_parts_of_one_order(frames):
 
 
 def test_going_on_from_a_state(frames):
-    recipe = PLAIN.with_values(['contrast=0.3', 'mixup=0.5'])
+    recipe = PLAIN.with_values(['contrast=0.3', 'classmix=0.5', 'cutmix=0.5', 'mixup=0.5'])
     batches, other = (Batches(frames, recipe, seed=seed) for seed in (0, 1))
     for _ in range(4):
         next(batches)
@@ -84,14 +83,12 @@ def test_more_frames_a_step_than_there_are(frames):
     assert np.bincount(seen(batch)).min() >= 2 and len(batch.images) == 15
 
 
-def test_frames_are_mixed_with_the_next(frames):
-    images = torch.tensor([0.0, 100.0, 200.0]).reshape(3, 1, 1, 1).expand(3, 3, 2, 2)
-    generator = torch.Generator().manual_seed(0)
-    same, own = mix(images, 0.0, generator)
-    assert torch.equal(same, images) and (own == 1).all()
-    mixed, own = mix(images, 1.0, generator)
-    assert ((own > 0) & (own < 1)).all() and torch.equal(mixed, mixed.round())
-    expected = own * images[:, 0, 0, 0] + (1 - own) * torch.tensor([200.0, 0.0, 100.0])
-    assert (mixed[:, 0, 0, 0] - expected).abs().max() <= 0.5
-    some = [mix(images, 0.5, generator)[1] for _ in range(100)]
-    assert 0.4 < (torch.stack(some) < 1).float().mean() < 0.6
+@pytest.mark.parametrize('key', ['classmix', 'cutmix', 'mixup'])
+def test_frames_are_put_together_for_steps_but_not_for_statistics(frames, key):
+    recipe = PLAIN.with_values([f'{key}=1'])
+    batches = Batches(frames, recipe, seed=0)
+    stepped = torch.cat([next(batches).images for _ in range(3)])
+    alone = torch.cat(list(views(frames, recipe, 0, 3)))
+    plain = Batches(frames, PLAIN, seed=0)
+    assert torch.equal(alone, torch.cat([next(plain).images for _ in range(3)]))
+    assert not torch.equal(stepped, alone)

@@ -32,7 +32,8 @@ CPU = torch.device('cpu')
 EVERYTHING = RECIPES['standard'].with_values(
     [
         *('batch=4', 'averaging=0.9', 'feature_loss=0.5', 'activation_stage=0.4'),
-        *('progressive=0.3', 'color=0.1', 'rotation=10', 'mixup=0.5', 'mask_threshold=0.5'),
+        *('progressive=0.3', 'color=0.1', 'rotation=10', 'mask_threshold=0.5'),
+        *('classmix=0.5', 'cutmix=0.5', 'mixup=0.5'),
         'learned_thresholds=true',
     ]
 )
