@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mbu_ros.network.unet import UNet
@@ -29,11 +28,8 @@ class Best:
         """Keep the network of a look, where it is better than all before; never where NaN."""
         if miou > self._miou:
             self.step, self._miou = step, miou
-            self._state = {
-                name: value.detach().clone() for name, value in network.state_dict().items()
-            }
+            self._state = {name: value.clone() for name, value in network.state_dict().items()}
 
-    @torch.no_grad()
     def copy_to(self, network: UNet) -> None:
         """Make the network what is kept; it stays as it is where nothing is."""
         if self.step is not None:

@@ -64,9 +64,6 @@ def evaluate_network(
     split, classes = data.val, len(data.classes)
     trained = list(predict(network, split, run.mean))
     miou = _confusion(split, trained, classes).miou()
-    # The end of its curve, unless training has evaluated it there.
-    if data.eval_split == 'val' and progress.history and progress.selected_step is None:
-        progress.history[-1]['val_miou'] = _defined(miou)
     entry = {
         'precision': 'quantized' if NETWORKS[name].quantized else 'float',
         'plan': network.plan if NETWORKS[name].quantized else None,

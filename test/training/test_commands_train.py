@@ -457,6 +457,7 @@ def test_looks_are_at_val_where_the_test_split_is_evaluated(box_tree, tmp_path, 
     looks = {p['step']: p['val_miou'] for p in result['history'] if p['val_miou'] is not None}
     assert result['selected_step'] == max(looks, key=looks.get)
     assert result['miou'] < 0.4 < 0.6 < looks[result['selected_step']]
+    assert result['steps'] in looks  # the curve has its end
     text = (out / 'table.md').read_text()
     assert f'after {result["selected_step"]} of {result["steps"]} steps' in text
 
