@@ -18,7 +18,7 @@ from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distributed import Ranks
 from mbu_ros.training.evaluate_network import evaluate_network
 from mbu_ros.training.networks import CHOSEN, NETWORKS, stages
-from mbu_ros.training.recipe import Settings
+from mbu_ros.training.recipe import TOGETHER, Settings
 from mbu_ros.training.records import Records
 from mbu_ros.training.run import Run
 from mbu_ros.training.start import keep_network, started_choice, started_network
@@ -48,8 +48,8 @@ class Listener:
 def check_settings(data: TrainingData, settings: Settings, ranks: int) -> None:
     """Raise InputError where settings do not suit the data or the number of processes.
 
-    A batch must be one that can be shared out, and large enough for batch norm; and there must be a
-    val split to select the best look by.
+    A batch must be one that can be shared out, and large enough for batch norm and for what puts
+    its frames together; and there must be a val split to select the best look by.
     """
     if settings.recipe.select_best and data.looks is None:
         raise InputError(
@@ -61,6 +61,12 @@ def check_settings(data: TrainingData, settings: Settings, ranks: int) -> None:
         raise InputError(
             f'a batch of {batch} frames cannot be shared out equally to {ranks} processes; choose '
             'another --batch'
+        )
+    together = [key for key in TOGETHER if getattr(settings.recipe, key)]
+    if together and batch == ranks:
+        raise InputError(
+            f'{together[0]} puts frames of a batch together, but each process has one frame; raise '
+            '--batch, or leave it out'
         )
     height, width = data.train.images.shape[1:3]
     rows, columns = padded_size(height, width, depth)

@@ -17,7 +17,7 @@ from mbu_ros.training.augment import augment
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distill import class_weights
 from mbu_ros.training.mixing import mix, paste
-from mbu_ros.training.recipe import Recipe
+from mbu_ros.training.recipe import TOGETHER, Recipe
 
 
 class Batch(NamedTuple):
@@ -148,6 +148,6 @@ class Batches:
 
 def views(frames: TrainingFrames, recipe: Recipe, seed: int, count: int) -> Iterator[Tensor]:
     """Images of so many batches, augmented but not mixed: what batch norm's statistics are of."""
-    single = dataclasses.replace(recipe, classmix=0.0, cutmix=0.0, mixup=0.0)
+    single = dataclasses.replace(recipe, **dict.fromkeys(TOGETHER, 0.0))
     batches = Batches(frames, single, seed)
     return (batch.images for batch in islice(batches, count))

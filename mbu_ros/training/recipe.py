@@ -45,6 +45,8 @@ RANGES = {
     'mixup': (0, 1),
 }
 """Least and largest value of each number of a recipe."""
+TOGETHER = ('classmix', 'cutmix', 'mixup')
+"""Probabilities that a frame of a batch gets something of the one before it."""
 
 
 @dataclass(frozen=True)

@@ -477,6 +477,7 @@ def test_looks_are_at_val_where_the_test_split_is_evaluated(box_tree, tmp_path, 
         (['--name', 'a/b'], "'a/b' is no name for a model"),
         (['--name', '..'], "'..' is no name for a model"),
         (['--size', '2x2', '--batch', '1'], 'batch norm can learn nothing'),
+        (['--set', 'mixup=0.1', '--batch', '1'], 'mixup puts frames of a batch together, but each'),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_it_starts(
