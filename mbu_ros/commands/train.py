@@ -89,9 +89,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--start',
         metavar='MODEL|RUN',
-        help="a deployed model, by name or path, that the network 'masked' goes on from, or the "
-        "folder of a run whose networks 'float', 'masked' and 'chosen' go on; without it, 'float' "
-        "starts from random weights and 'masked' from the float network",
+        help="a deployed model, by name or path, that the network 'masked' goes on from, or, where "
+        "that is not among --networks, 'chosen', with the model's planes; or the folder of a run "
+        "whose networks 'float', 'masked' and 'chosen' go on; without it, 'float' starts from "
+        "random weights and 'masked' from the float network",
     )
     parser.add_argument(
         '--keep',

@@ -132,7 +132,7 @@ class AllNetworks:
         run, settings, kind = self._run, self._run.settings, NETWORKS[name]
         teacher = frozen(self._load(kind.teacher)) if kind.teacher else None
         if kind.masked == CHOSEN:
-            self._choose(self._load('masked'), teacher)
+            self._choose(teacher)
         torch.manual_seed(settings.seed)
         if self._frames is None:
             self._frames = TrainingFrames(
@@ -172,13 +172,14 @@ class AllNetworks:
         if self._ranks.first:
             run.save_network(name, network, trainer.progress)
 
-    def _choose(self, masked: UNet, teacher: UNet) -> None:
+    def _choose(self, teacher: UNet) -> None:
         run = self._run
         if run.choice is not None:
             return
         run.choice = started_choice(run)
         if run.choice is None:
             self._listener.say('chosen: measuring what each layer gains by a second plane')
+            masked = self._load('masked')
             run.choice = self._ranks.from_first(
                 lambda: choose(masked, teacher, self._data, run.settings)
             )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,14 @@ class Kind:
         """Whether it is deployed in bits."""
         return self.masked is not None
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The networks that must be there before it."""
-        return tuple(dict.fromkeys(name for name in (self.start, self.teacher) if name))
+    def needs(self, *, goes_on: bool = False) -> tuple[str, ...]:
+        """The networks that must be there before it.
+
+        Args:
+            goes_on: whether it goes on from what `Settings.start` names.
+        """
+        names = (self.teacher,) if goes_on else (self.start, self.teacher)
+        return tuple(dict.fromkeys(name for name in names if name))
 
 
 NETWORKS = {
@@ -58,11 +63,17 @@ NETWORKS = {
 }
 """All networks, in an order in which each comes after what it needs."""
 
-STARTED = 'masked'
-"""The network that may start from a deployed model instead."""
-
-GOING_ON = ('float', STARTED, 'chosen')
+GOING_ON = ('float', 'masked', 'chosen')
 """The networks that may go on from those of another run instead."""
+
+
+def from_model(networks: Collection[str]) -> str | None:
+    """The one of a run's networks that may go on from a deployed model instead, if any.
+
+    That is `masked`, which loses no plane of the model; where the run has none, `chosen`, which
+    keeps the model's plan.
+    """
+    return next((name for name in ('masked', 'chosen') if name in networks), None)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
 from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
-from mbu_ros.training.networks import NETWORKS
+from mbu_ros.training.networks import GOING_ON, NETWORKS
 
 RANGES = {
     'float_share': (0.001, 1000),
@@ -232,9 +232,10 @@ class Settings:
         seed: of initial weights, order of frames and augmentation.
         networks: which of `networks.NETWORKS` to train; always in the order they have there.
         budget: operations that the chosen plan may have, over the all-binary network's.
-        start: a deployed model that `masked` goes on from, by name or path, or the folder of a run
-            that each of `networks.GOING_ON` goes on from as far as it has them, with the plan of
-            `chosen`; None: `float` has random weights, and `masked` starts from it.
+        start: a deployed model, by name or path, that `masked` goes on from, or, where that is not
+            among the networks, `chosen`, with the model's plan; or the folder of a run that each of
+            `networks.GOING_ON` goes on from as far as it has them, with the plan of `chosen`. None:
+            `float` has random weights, and `masked` starts from it.
         keep: networks of the run in `start` that are taken over as they are instead, in no time.
     """
 
@@ -274,7 +275,9 @@ class Settings:
         for name in self.networks:
             if name not in NETWORKS:
                 raise InputError(f'no network {name!r}; choose some of {", ".join(NETWORKS)}')
-            missing = [other for other in NETWORKS[name].needs if other not in self.networks]
+            goes_on = self.start is not None and name in GOING_ON
+            needs = NETWORKS[name].needs(goes_on=goes_on)
+            missing = [other for other in needs if other not in self.networks]
             if missing:
                 raise InputError(
                     f'the network {name!r} needs {" and ".join(map(repr, missing))}; name it in '

@@ -9,7 +9,8 @@
     settings         see `recipe.Settings`
     data             what the networks learnt; see `describe`
     choice           of the plan of `chosen`: 'plan' (planes per binary layer), 'gains', 'costs' and
-                     the 'unit' of costs; null before it is made
+                     the 'unit' of costs, the last three null where the plan is that of a model;
+                     null before it is made
     progress         'network', 'stage', 'steps' and 'seconds' at the last checkpoint of the network
                      in training; null when there is none
     results          by network; the keys are those that `evaluate_network` describes

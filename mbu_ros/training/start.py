@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mbu_ros.model.file import load_model
 from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames, views
-from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, STARTED
+from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, from_model
 from mbu_ros.training.recipe import Settings
 from mbu_ros.training.run import RUN_FILE, Run
 
@@ -60,20 +60,7 @@ def start_size(
                 f'{start} is of {name} {own}, so a run that starts from it cannot be of {asked}; '
                 f'leave out --{name}'
             )
-    if isinstance(source, Model) and STARTED not in networks:
-        raise InputError(
-            f'only the network {STARTED!r} starts from a model; name it in --networks too'
-        )
-    for name in keep:
-        if not (isinstance(source, Run) and source.has(name)):
-            raise InputError(
-                f'{start} has no finished network {name!r} to take over; leave it out of --keep'
-            )
-    if isinstance(source, Run) and not keep and not any(_has(source, name) for name in networks):
-        raise InputError(
-            f'{start} has no finished network that these could go on from; name one of '
-            f'{", ".join(GOING_ON)} that it has in --networks'
-        )
+    _check_source(source, start, networks, keep)
     return size.width, size.depth
 
 
@@ -137,16 +124,49 @@ def keep_network(name: str, run: Run) -> None:
 def started_choice(run: Run) -> dict[str, Any] | None:
     """The choice of a plan that the run takes over, with the network `chosen`; errors as above."""
     source = _source(run, 'chosen')
-    return source.choice if isinstance(source, Run) else None
+    if isinstance(source, Model):
+        return {'plan': source.plan, 'gains': None, 'costs': None, 'unit': None}
+    return None if source is None else source.choice
+
+
+def _check_source(
+    source: Model | Run, start: str, networks: tuple[str, ...], keep: tuple[str, ...]
+) -> None:
+    """Raise InputError where the source lacks what the run's networks would take from it."""
+    if isinstance(source, Model) and from_model(networks) is None:
+        raise InputError(
+            "only the networks 'masked' and 'chosen' go on from a model; name one in --networks too"
+        )
+    for name in keep:
+        if not (isinstance(source, Run) and source.has(name)):
+            raise InputError(
+                f'{start} has no finished network {name!r} to take over; leave it out of --keep'
+            )
+    if isinstance(source, Run) and not keep and not any(
+        _has(source, name, networks) for name in networks
+    ):
+        raise InputError(
+            f'{start} has no finished network that these could go on from; name one of '
+            f'{", ".join(GOING_ON)} that it has in --networks'
+        )
+    for name in (name for name in GOING_ON if name in networks):
+        missing = [other for other in NETWORKS[name].needs() if other not in networks]
+        if missing and not _has(source, name, networks):
+            raise InputError(
+                f'{start} has no finished network {name!r} to go on from, so that it needs '
+                f'{missing[0]!r}; name it in --networks too'
+            )
 
 
 def _source(run: Run, name: str) -> Model | Run | None:
     """What a network of the run goes on from, opened only where it does."""
-    start = run.settings.start
-    if start is None or name not in GOING_ON or (name != STARTED and not _is_run(start)):
+    start, networks = run.settings.start, run.settings.networks
+    if start is None or name not in GOING_ON:
+        return None
+    if name != from_model(networks) and not _is_run(start):
         return None
     source = _open(start)
-    return source if _has(source, name) else None
+    return source if _has(source, name, networks) else None
 
 
 def _open(start: str) -> Model | Run:
@@ -166,9 +186,10 @@ def _is_run(start: str) -> bool:
         return False
 
 
-def _has(source: Model | Run, name: str) -> bool:
+def _has(source: Model | Run, name: str, networks: Collection[str]) -> bool:
+    """Whether the source has what one of a run's networks goes on from."""
     if isinstance(source, Model):
-        return name == STARTED
+        return name == from_model(networks)
     return name in GOING_ON and source.has(name)
 
 

@@ -5,6 +5,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -218,6 +219,30 @@ def test_a_run_goes_on_from_a_deployed_model(trained, box_tree, tmp_path, clock,
     assert 'with start' in capsys.readouterr().err
 
 
+def test_without_masked_the_chosen_network_goes_on_with_the_plan_of_a_model(
+    trained, box_tree, tmp_path, clock, capsys
+):
+    model = trained / 'boxes_chosen.safetensors'
+    options = ['--start', str(model), '--networks', 'float,chosen', '--minutes', '0.2']
+    assert main(arguments(box_tree, tmp_path, *options)) == 0
+    out = capsys.readouterr().out
+    assert f'chosen: goes on from {model}\n' in out and 'measuring' not in out
+    run, before = Run(tmp_path), Run(trained)
+    assert set(run.results) == {'float', 'chosen'}
+    assert run.network('chosen').plan == before.choice['plan'] == run.choice['plan']
+    chosen = run.results['chosen']
+    assert chosen['steps'] <= 10 and chosen['miou'] > before.results['chosen']['miou'] - 0.1
+
+
+def test_without_masked_the_chosen_network_goes_on_from_that_of_a_run(
+    trained, box_tree, tmp_path, clock, capsys
+):
+    options = ['--start', str(trained), '--keep', 'float', '--networks', 'float,chosen']
+    assert main(arguments(box_tree, tmp_path, *options, '--minutes', '0.1')) == 0
+    assert f'chosen: goes on from {trained}\n' in capsys.readouterr().out
+    assert Run(tmp_path).choice == Run(trained).choice
+
+
 def test_a_model_of_other_classes_gets_a_new_head(
     trained, box_tree_with, tmp_path, clock, capsys
 ):
@@ -305,14 +330,19 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
     unfinished.mkdir()
     shutil.copy(trained / 'run.json', unfinished)
     model = str(trained / 'boxes_masked.safetensors')
+    lacking = str(tmp_path / 'lacking')
+    shutil.copytree(trained, lacking)
+    Path(lacking, 'networks', 'chosen.pt').unlink()
     for options, text in (
         (['--start', 'nothing'], "no model 'nothing'"),
         (['--start', str(trained / 'run.json')], 'run.json'),
         (['--start', model, '--width', '8'], 'of width 4, so .* cannot be of 8; leave out --width'),
-        (['--start', model, '--networks', 'float'], "only the network 'masked' starts"),
+        (['--start', model, '--networks', 'float'], "only the networks 'masked' and 'chosen' go"),
         (['--start', str(trained), '--width', '8'], 'of width 4, so .* cannot be of 8'),
         (['--start', str(unfinished)], 'no finished network .* float, masked, chosen'),
         (['--keep', 'float'], "nothing to take 'float' over from; .* --start"),
+        (['--networks', 'float,chosen'], "'chosen' needs 'masked'"),
+        (['--start', lacking, '--networks', 'float,chosen'], "no .* 'chosen' .* needs 'masked'"),
         (['--start', model, '--keep', 'float'], "no finished network 'float' to take over"),
         (['--start', str(unfinished), '--keep', 'masked'], "no finished network 'masked' to take"),
         (
