@@ -31,8 +31,8 @@ from mbu_ros.errors import InputError
 if TYPE_CHECKING:
     from mbu_ros.training.datasets import TrainingData
     from mbu_ros.training.distributed import Ranks
-    from mbu_ros.training.recipe import Settings
     from mbu_ros.training.run import Run
+    from mbu_ros.training.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +153,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> Settings:
     from mbu_ros.training.networks import NETWORKS
-    from mbu_ros.training.recipe import RECIPES, Settings
+    from mbu_ros.training.recipe import RECIPES
+    from mbu_ros.training.settings import Settings
     from mbu_ros.training.start import start_size
 
     if args.recipe not in RECIPES:

@@ -18,9 +18,10 @@ from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.distributed import Ranks
 from mbu_ros.training.evaluate_network import evaluate_network
 from mbu_ros.training.networks import CHOSEN, NETWORKS, stages
-from mbu_ros.training.recipe import TOGETHER, Settings
+from mbu_ros.training.recipe import TOGETHER
 from mbu_ros.training.records import Records
 from mbu_ros.training.run import Run
+from mbu_ros.training.settings import Settings
 from mbu_ros.training.start import keep_network, started_choice, started_network
 from mbu_ros.training.train import Diverged, Trainer, Watch, frozen
 from mbu_ros.training.validate import evaluate

@@ -11,8 +11,8 @@ from mbu_ros.network.unet import UNet
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.fixed_frames import FixedFrames
 from mbu_ros.training.layer_costs import GpuTimer, measure_costs
-from mbu_ros.training.recipe import Settings
 from mbu_ros.training.sensitivity import measure_gains
+from mbu_ros.training.settings import Settings
 from mbu_ros.training.study_settings import ADAPT_RATE, StudySettings
 
 

@@ -1,19 +1,17 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run is told: the recipe, and the network, the time and the seed."""
+"""How networks are trained: losses, rates, augmentation."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from mbu_ros.errors import InputError
-from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
+from mbu_ros.model.file import MAX_DEPTH
 from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
-from mbu_ros.training.networks import GOING_ON, NETWORKS
 
 RANGES = {
     'float_share': (0.001, 1000),
@@ -218,110 +216,3 @@ RECIPES = {
     )
 }
 """All recipes, by name; the first is the default."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of one run; a run that is resumed must have the same.
-
-    Attributes:
-        recipe: how to train.
-        width, depth: of the networks.
-        minutes: time for the training steps of all networks. What comes on top: compiling, taking
-            batch norm's statistics, choosing a plan, checkpoints and evaluation.
-        seed: of initial weights, order of frames and augmentation.
-        networks: which of `networks.NETWORKS` to train; always in the order they have there.
-        budget: operations that the chosen plan may have, over the all-binary network's.
-        start: a deployed model, by name or path, that `masked` goes on from, or, where that is not
-            among the networks, `chosen`, with the model's plan; or the folder of a run that each of
-            `networks.GOING_ON` goes on from as far as it has them, with the plan of `chosen`. None:
-            `float` has random weights, and `masked` starts from it.
-        keep: networks of the run in `start` that are taken over as they are instead, in no time.
-    """
-
-    recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))
-    width: int = 16
-    depth: int = 4
-    minutes: float = 10.0
-    seed: int = 0
-    networks: tuple[str, ...] = tuple(NETWORKS)
-    budget: float = 1.5
-    start: str | None = None
-    keep: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ('width', 1, MAX_WIDTH),
-            ('depth', 1, MAX_DEPTH),
-            ('seed', 0, 2**31 - 1),
-            ('budget', 1, 2),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise InputError(
-                    f'{name} is {getattr(self, name)}; it must be {low} to {high}'
-                )
-        if not 0 < self.minutes < math.inf:
-            raise InputError(f'minutes is {self.minutes}; it must be positive')
-        if self.recipe.feature_loss and self.recipe.feature_level > self.depth:
-            raise InputError(
-                f'feature_level is {self.recipe.feature_level}, but the networks are of depth '
-                f'{self.depth}; lower it'
-            )
-        self._check_networks()
-
-    def _check_networks(self) -> None:
-        if not self.networks:
-            raise InputError(f'no network to train; choose some of {", ".join(NETWORKS)}')
-        for name in self.networks:
-            if name not in NETWORKS:
-                raise InputError(f'no network {name!r}; choose some of {", ".join(NETWORKS)}')
-            goes_on = self.start is not None and name in GOING_ON
-            needs = NETWORKS[name].needs(goes_on=goes_on)
-            missing = [other for other in needs if other not in self.networks]
-            if missing:
-                raise InputError(
-                    f'the network {name!r} needs {" and ".join(map(repr, missing))}; name it in '
-                    '--networks too'
-                )
-        ordered = tuple(name for name in NETWORKS if name in self.networks)
-        object.__setattr__(self, 'networks', ordered)
-        self._check_kept()
-
-    def _check_kept(self) -> None:
-        if self.keep and self.start is None:
-            raise InputError(
-                f'nothing to take {self.keep[0]!r} over from; name the folder of a run in --start'
-            )
-        for name in self.keep:
-            if name not in self.networks:
-                raise InputError(
-                    f'the network {name!r} is to be kept, but is not among '
-                    f'{", ".join(self.networks)}; name it in --networks too'
-                )
-        if set(self.keep) == set(self.networks):
-            raise InputError('all networks are kept, so none is left to train; keep fewer')
-        ordered = tuple(name for name in self.networks if name in self.keep)
-        object.__setattr__(self, 'keep', ordered)
-
-    def seconds(self, network: str) -> float:
-        """Time for the training steps of one of its networks that are not kept."""
-        trained = [name for name in self.networks if name not in self.keep]
-        shares = {name: getattr(self.recipe, NETWORKS[name].share) for name in trained}
-        return 60 * self.minutes * shares[network] / sum(shares.values())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON has them."""
-        values = dataclasses.asdict(self)
-        return {**values, 'networks': list(self.networks), 'keep': list(self.keep)}
-
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> Settings:
-        """What `as_dict` gave.
-
-        Raises:
-            InputError: a value is out of its range.
-            KeyError, TypeError: they are not the settings of this release.
-        """
-        recipe, keep = Recipe(**values['recipe']), tuple(values.get('keep', ()))
-        networks = tuple(values['networks'])
-        return Settings(**{**values, 'recipe': recipe, 'networks': networks, 'keep': keep})

@@ -6,7 +6,7 @@
     schema_version   raised when a key changes its meaning or goes away
     mbu_ros          version of this package
     name             of the models
-    settings         see `recipe.Settings`
+    settings         see `settings.Settings`
     data             what the networks learnt; see `describe`
     choice           of the plan of `chosen`: 'plan' (planes per binary layer), 'gains', 'costs' and
                      the 'unit' of costs, the last three null where the plan is that of a model;
@@ -40,7 +40,7 @@ from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint
 from mbu_ros.training.datasets import TrainingData
 from mbu_ros.training.networks import CHOSEN, NETWORKS
 from mbu_ros.training.progress import Progress
-from mbu_ros.training.recipe import Settings
+from mbu_ros.training.settings import Settings
 
 SCHEMA_VERSION = 1
 RUN_FILE = 'run.json'

@@ -16,8 +16,8 @@ from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames, views
 from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, from_model
-from mbu_ros.training.recipe import Settings
 from mbu_ros.training.run import RUN_FILE, Run
+from mbu_ros.training.settings import Settings
 
 DEFAULT_WIDTH, DEFAULT_DEPTH = 16, 4
 MEASURED_BATCHES = 15

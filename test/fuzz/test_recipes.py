@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from mbu_ros.commands.train import _settings
 from mbu_ros.training.networks import NETWORKS
-from mbu_ros.training.recipe import RANGES, RECIPES, Settings
+from mbu_ros.training.recipe import RANGES, RECIPES
 from mbu_ros.training.run import RUN_FILE, Run
+from mbu_ros.training.settings import Settings
 
 from .bounds import outcome
 from .mutations import EDGES64, damaged, json_values, text

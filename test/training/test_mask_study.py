@@ -27,8 +27,9 @@ from mbu_ros.training.datasets import load_tree  # noqa: E402
 from mbu_ros.training.fixed_frames import FixedFrames  # noqa: E402
 from mbu_ros.training.mask_report import as_markdown  # noqa: E402
 from mbu_ros.training.mask_study import MaskStudy  # noqa: E402
-from mbu_ros.training.recipe import RECIPES, Settings  # noqa: E402
+from mbu_ros.training.recipe import RECIPES  # noqa: E402
 from mbu_ros.training.run import Run, describe  # noqa: E402
+from mbu_ros.training.settings import Settings  # noqa: E402
 from mbu_ros.training.study_settings import StudySettings  # noqa: E402
 from mbu_ros.training.train import Progress  # noqa: E402
 
