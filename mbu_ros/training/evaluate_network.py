@@ -40,7 +40,7 @@ from mbu_ros.training.integer import integer_labels
 from mbu_ros.training.networks import NETWORKS
 from mbu_ros.training.progress import Progress
 from mbu_ros.training.run import Run
-from mbu_ros.training.validate import predict
+from mbu_ros.training.validate import evaluate, predict
 
 
 def evaluate_network(
@@ -64,6 +64,11 @@ def evaluate_network(
     split, classes = data.val, len(data.classes)
     trained = list(predict(network, split, run.mean))
     miou = _confusion(split, trained, classes).miou()
+    looks = data.looks
+    # The end of its curve, unless training has evaluated it there.
+    if looks is not None and progress.history and progress.selected_step is None:
+        seen = miou if looks is split else evaluate(network, looks, run.mean, classes).miou()
+        progress.history[-1]['val_miou'] = _defined(seen)
     entry = {
         'precision': 'quantized' if NETWORKS[name].quantized else 'float',
         'plan': network.plan if NETWORKS[name].quantized else None,

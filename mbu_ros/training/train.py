@@ -119,7 +119,7 @@ class Trainer:
                 self._save()
         if self._ranks.first:
             self._settle(self._network, SETTLE_STEPS)
-            self._last_look()
+            self._select()
             if self._network.head.precision is Precision.QUANTIZED:
                 center_edges(self._network)
         self._ranks.share(self._network)
@@ -179,17 +179,16 @@ class Trainer:
                     self._save(steps.state())
                 last_save = clock.now()
 
-    def _last_look(self) -> None:
-        """End the learning curve; go back to the best look, where that is asked for."""
-        if self._watch.evaluate is None:
+    def _select(self) -> None:
+        """Go back to the best look, where that is asked for and the end is not the best."""
+        if self._best is None:
             return
         progress = self.progress
         miou = self._watch.evaluate(self._network.eval())
         progress.history[-1]['val_miou'] = miou
-        if self._best is not None:
-            self._best.offer(self._network, progress.steps, miou)
-            self._best.copy_to(self._network)
-            progress.selected_step = self._best.step
+        self._best.offer(self._network, progress.steps, miou)
+        self._best.copy_to(self._network)
+        progress.selected_step = self._best.step
 
     def _averaged(self, steps: Steps, settle_steps: int) -> UNet:
         """A copy of the network with the weights averaged so far, settled."""

@@ -490,6 +490,10 @@ def test_looks_are_at_val_where_the_test_split_is_evaluated(box_tree, tmp_path, 
     assert result['steps'] in looks  # the curve has its end
     text = (out / 'table.md').read_text()
     assert f'after {result["selected_step"]} of {result["steps"]} steps' in text
+    for_test = ['--minutes', '0.5', '--networks', 'float', '--eval-split', 'test']
+    assert main(arguments(root, tmp_path / 'other', *for_test)) == 0
+    result = Run(tmp_path / 'other').results['float']
+    assert result['miou'] < 0.4 < 0.6 < result['history'][-1]['val_miou']
 
 
 @pytest.mark.parametrize(
