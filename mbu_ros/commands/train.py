@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train float and quantised networks from scratch on the same data, and print their table.
 
-Under `torchrun --nproc-per-node N -m mbu_ros.cli train ...` on N GPUs at once.
+Under `torchrun --nproc-per-node N -m -- mbu_ros.cli train ...` on N GPUs at once; without the `--`
+torchrun takes --start for an abbreviation of options of its own.
 """
 
 from __future__ import annotations

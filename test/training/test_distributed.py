@@ -17,14 +17,16 @@ from mbu_ros.training.run import Run  # noqa: E402
 HERE = Path(__file__).parent
 SECONDS = 180
 """After which two processes that wait for each other are taken to hang."""
+needs_distributed = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason='PyTorch without distributed'
+)
 
 
-def torchrun(folder, *arguments):
+def torchrun(processes, *arguments):
     path = os.pathsep.join([str(HERE.parents[1]), os.environ.get('PYTHONPATH', '')])
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
-    script = [str(HERE / 'two_processes.py'), str(folder)]
     return subprocess.run(
-        [*command, '--nproc-per-node', '2', *script, *arguments],
+        [*command, '--nproc-per-node', str(processes), *arguments],
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path},
         capture_output=True,
         text=True,
@@ -33,11 +35,11 @@ def torchrun(folder, *arguments):
     )
 
 
-@pytest.mark.skipif(not torch.distributed.is_available(), reason='PyTorch without distributed')
+@needs_distributed
 def test_two_processes_train_one_network(box_tree, tmp_path):
     out = tmp_path / 'run'
     result = torchrun(
-        tmp_path,
+        *(2, HERE / 'two_processes.py', tmp_path),
         *('train', '--data', str(box_tree), '--out', str(out), '--device', 'cpu'),
         *('--width', '4', '--depth', '1', '--batch', '6', '--minutes', '0.02'),
         *('--networks', 'float,masked', '--set', 'averaging=0.5', '--set', 'feature_loss=1'),
@@ -64,6 +66,16 @@ def test_two_processes_train_one_network(box_tree, tmp_path):
     assert result.stdout.count('8 frames to train on') == 1
     assert result.stdout.count('with 2 processes') == 1
     assert result.stdout.count('IoU per class') == 1
+
+
+@needs_distributed
+def test_the_start_of_a_run_is_not_taken_for_an_option_of_torchrun(tmp_path):
+    result = torchrun(
+        *(1, '-m', '--', 'mbu_ros.cli', 'train', '--start', 'synthetic'),
+        *('--data', tmp_path / 'missing', '--out', tmp_path / 'run', '--device', 'cpu'),
+    )
+    assert result.returncode != 0 and 'ambiguous' not in result.stderr
+    assert 'missing/dataset.json: cannot be read' in result.stderr
 
 
 def test_one_process_is_alone(monkeypatch):
