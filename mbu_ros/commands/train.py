@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--recipe',
         default='standard',
-        help="how to train: 'standard', or 'quick' for a first result within minutes",
+        help="how to train: 'standard', 'quick' for a first result within minutes, or 'patient', "
+        'which pastes frames into each other, for few of them and more time',
     )
     parser.add_argument(
         '--set',

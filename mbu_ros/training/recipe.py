@@ -213,6 +213,18 @@ RECIPES = {
             activation_stage=1 / 3,
             compiled=False,
         ),
+        Recipe(
+            'patient',
+            'for few frames and more time: parts of frames are pasted into each other',
+            averaging=0.9998,
+            final_rate=0.1,
+            label_loss=0.5,
+            brightness=0.2,
+            contrast=0.3,
+            color=0.1,
+            classmix=0.4,
+            cutmix=0.4,
+        ),
     )
 }
 """All recipes, by name; the first is the default."""
