@@ -162,7 +162,7 @@ def with_origin(take):
 
 @pytest.mark.parametrize('parameters', [{'speed': 0.25}, {'mode': 'fixed', 'rate_hz': 5.0}])
 def test_the_time_of_the_bag_is_there_before_the_first_image_and_never_behind(
-    peer, start_node, bag, stamps, parameters
+    peer, start_node, wait_until, bag, stamps, parameters
 ):
     sent, arrivals = [], []
 
@@ -176,7 +176,7 @@ def test_the_time_of_the_bag_is_there_before_the_first_image_and_never_behind(
     qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
     peer.node.create_subscription(Clock, '/clock', with_origin(take_time), qos)
     player = start_node(PLAYER, {'bag': bag, **parameters})
-    time.sleep(0.5)
+    wait_until(lambda: len(sent) >= 10, 'the time')
     peer.node.create_subscription(Image, '/camera/image_raw', with_origin(take_image), 10)
     assert player.wait() == 0, player.output
     # A busy machine hands them to us in another order.
