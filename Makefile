@@ -4,7 +4,7 @@
 #   make demo    the whole path on this machine: bag, player, node, evaluator, pictures
 #   make demo VIDEO=file.mp4 | BAG=path | IMAGES=folder [MODEL=name] [ENGINE=cuda]
 #   make test [ENGINE=cuda]  all tests that this machine can run; ENGINE=cuda installs what those on a
-#                GPU need, TORCH=no leaves PyTorch's download out
+#                GPU need, TORCH=no leaves PyTorch's download out, WORKERS=0 tests in one process
 #   make bench   time the CUDA engine beside FP16 U-Nets on this GPU; TORCH=no: the engine alone
 #   make soak HOURS=0.5 [ENGINE=cuda]  the node at full rate for so long: does anything grow?
 #   make load [ENGINE=cuda] [MODEL=name]  eight cameras of 1280x720 at 30 Hz on one node
@@ -26,6 +26,9 @@ ARCH =
 OUT = demo_output
 MINUTES = 10
 HOURS = 0.5
+# Processes that test at the same time: one for each core, up to four. Where the tests of a GPU can run
+# there is but one: several would have to share the GPU.
+WORKERS = $(if $(CUDA_STAMP)$(wildcard $(VENV)/.cuda),0,auto)
 # Releases that were tested together. CONSTRAINTS= takes the newest that setup.py allows.
 CONSTRAINTS = $(wildcard constraints/python$(PYTHON_VERSION).txt)
 
@@ -40,8 +43,10 @@ DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)") $(if $(BAG),--bag "$(BAG)") $(if
 demo: $(VENV)/.demo $(CUDA_STAMP)
 	$(BIN)/mbu demo --model "$(MODEL)" --engine "$(ENGINE)" --out "$(OUT)" $(strip $(DEMO_INPUT))
 
+# A worker takes whole files: what the tests of one share is made once. Tests that are marked `alone`
+# wait until no other worker is at one (see test/turns.py).
 test: $(VENV)/.test $(CUDA_STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile $(ARGS)
 
 # The cases of each kind are counted; what fails is kept in .hypothesis.
 fuzz: $(VENV)/.test

@@ -89,6 +89,7 @@ setup(
             'pytest>=8.3.5,<10',
             'hypothesis>=6.100,<7',
             'pytest-cov>=7,<8',
+            'pytest-xdist>=3.8,<4',
             'coverage>=7.10.6,<8',
             'setuptools>=70.1',
             'ruff>=0.9,<1',

@@ -1,10 +1,20 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lets the tests run where ROS 2's plugin for launch tests is installed; collects log lines."""
+"""Lets the tests run where ROS 2's plugin for launch tests is installed, and in several workers.
+
+Collects log lines; claims a ROS domain.
+"""
 
 import logging
+import os
+import socket
+import tempfile
 
 import pytest
+
+from .turns import turn
+
+TURNS = pytest.StashKey[str]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -17,6 +27,44 @@ def pytest_pycollect_makemodule(module_path, parent):
     if module_path.name.endswith('_launch.py'):
         return None
     return pytest.Module.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Tell a worker of pytest-xdist where it takes turns with the others."""
+    config = node.config
+    if TURNS not in config.stash:
+        folder = tempfile.TemporaryDirectory(prefix='mbu_ros_turns')
+        config.add_cleanup(folder.cleanup)
+        config.stash[TURNS] = folder.name
+    node.workerinput['turns'] = config.stash[TURNS]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    folder = getattr(item.config, 'workerinput', {}).get('turns')
+    if folder is None:  # nobody else tests
+        return (yield)
+    with turn(folder, alone=item.get_closest_marker('alone') is not None):
+        return (yield)
+
+
+@pytest.fixture(scope='session')
+def ros_domain():
+    """A ROS domain that no robot is on, no other worker and no other session of tests."""
+    # Ports of domains beyond 101 fall into the range that Linux gives to outgoing connections.
+    for number in range(os.getpid(), os.getpid() + 101):
+        domain = 1 + number % 101
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as claim:
+            try:
+                # The discovery port of a domain's first participant (DDSI-RTPS 9.6.1.1), by which a
+                # live evaluation knows that a domain is in use, too. Participants take the next.
+                claim.bind(('', 7400 + 250 * domain + 10))
+            except OSError:
+                continue
+            yield str(domain)
+            return
+    pytest.fail('every ROS domain from 1 to 101 is in use')
 
 
 class _Lines(logging.Handler):

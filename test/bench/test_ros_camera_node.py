@@ -75,9 +75,9 @@ class Partner:
 
 
 @pytest.fixture
-def connect(monkeypatch):
+def connect(monkeypatch, ros_domain):
     """Makes a connected sender and partner."""
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     made = []
 
@@ -107,6 +107,7 @@ def test_frames_go_round_with_new_stamps(connect):
     assert all(value > 0 for value in exchange.latencies.values())
 
 
+@pytest.mark.alone
 def test_a_rate_is_kept(connect):
     sender, _ = connect()
     exchange = sender.at_rate(40.0, 0.5)['']
@@ -165,6 +166,7 @@ def test_time_ends_it(connect):
     assert len(sender.one_by_one(100, timing=False, seconds=0.0)[''].sent) == 1
 
 
+@pytest.mark.alone
 def test_several_cameras_take_turns(connect):
     sender, partner = connect(('front', 'rear'), compressed=['rear'])
     partner.wants = lambda camera, number: camera == 'front' or number % 2 == 1

@@ -65,7 +65,7 @@ def pytest_runtest_call(item):
 
 
 @pytest.fixture(scope='module')
-def ros():
+def ros(ros_domain):
     """ROS in this process, on a domain of its own; where tests of the node began it, that one."""
     rclpy = pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
     from rclpy.signals import SignalHandlerOptions
@@ -74,7 +74,7 @@ def ros():
         yield rclpy
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+        patch.setenv('ROS_DOMAIN_ID', ros_domain)
         patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         yield rclpy

@@ -5,7 +5,6 @@
 `start_node` starts a node's module, `peer` is a ROS node of the test itself.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -129,14 +128,13 @@ def wait_until_function():
 
 
 @pytest.fixture(scope='session')
-def ros():
+def ros(ros_domain):
     """ROS in this process, on a domain that no robot and no other session of tests is on."""
     rclpy = pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
     from rclpy.signals import SignalHandlerOptions
 
     with pytest.MonkeyPatch.context() as patch:
-        # Ports of domains beyond 101 fall into the range that Linux gives to outgoing connections.
-        patch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+        patch.setenv('ROS_DOMAIN_ID', ros_domain)
         patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         patch.setenv('PYTHONUNBUFFERED', '1')
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)

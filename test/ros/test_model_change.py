@@ -132,6 +132,7 @@ def engine_status(arrays, node_name):
     return found[-1] if found else None
 
 
+@pytest.mark.alone
 def test_the_stream_goes_on_through_a_change(node, shop, peer, wait_until, files):
     name = node.get_name()
     shop.making = 4 * LONGEST_GAP / RATE

@@ -136,12 +136,12 @@ def test_a_bad_model_and_missing_ros_are_said_before_the_work(tmp_path, capsys, 
 
 
 @pytest.fixture
-def soak(tmp_path, monkeypatch):
+def soak(tmp_path, monkeypatch, ros_domain):
     """Run the command for some seconds on a small model; the exit code and soak.json."""
     pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
     model = tmp_path / 'small.safetensors'
     save_model(random_model(width=8, depth=1, input_size=(24, 32)), model)
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
     monkeypatch.setattr(command, 'SHORTEST_SECONDS', 1.0)
     monkeypatch.setattr(run, 'INTERVAL_SHARE', 1 / 60)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -157,6 +157,7 @@ def soak(tmp_path, monkeypatch):
         signal.signal(number, handler)
 
 
+@pytest.mark.alone
 def test_a_short_run(soak, tmp_path, capsys):
     code, result = soak(4)
     printed = capsys.readouterr().out

@@ -4,7 +4,6 @@
 
 import io
 import json
-import os
 import sys
 
 import pytest
@@ -32,9 +31,9 @@ def model(tmp_path):
 
 
 @pytest.fixture
-def ros(monkeypatch):
+def ros(monkeypatch, ros_domain):
     pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for name in ros_machine.PROFILES:
         monkeypatch.setenv(name, '')  # so that what is set meanwhile is gone in the end
@@ -47,6 +46,7 @@ def shown(found):
     return written.getvalue()
 
 
+@pytest.mark.alone
 def test_a_small_run_of_two_cameras(model, ros, monkeypatch):
     monkeypatch.setattr(measure, 'FEWEST_FRAMES', 2)
     said = []

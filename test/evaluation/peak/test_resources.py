@@ -62,6 +62,7 @@ def watch(machine, frames=10):
     return monitor.usage(begin, end, frames), end - begin
 
 
+@pytest.mark.alone
 def test_all_that_is_known():
     used, seconds = watch(Machine(Gpu(own=300_000_000), Meter(), 0))
     assert used['cpu_percent'] == pytest.approx(50, rel=0.02)
@@ -93,6 +94,7 @@ def test_a_jetson_tells_how_busy_its_gpu_is(monkeypatch):
     assert watch(Machine())[0]['gpu_percent'] == 25
 
 
+@pytest.mark.alone
 def test_a_meter_that_fails_later_costs_a_figure_only():
     class Broken(Meter):
         def joules(self):
