@@ -6,11 +6,11 @@ Collects log lines; claims a ROS domain.
 """
 
 import logging
-import os
-import socket
 import tempfile
 
 import pytest
+
+from mbu_ros.evaluation.live.processes import claimed_domain
 
 from .turns import turn
 
@@ -52,19 +52,8 @@ def pytest_runtest_protocol(item):
 @pytest.fixture(scope='session')
 def ros_domain():
     """A ROS domain that no robot is on, no other worker and no other session of tests."""
-    # Ports of domains beyond 101 fall into the range that Linux gives to outgoing connections.
-    for number in range(os.getpid(), os.getpid() + 101):
-        domain = 1 + number % 101
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as claim:
-            try:
-                # The discovery port of a domain's first participant (DDSI-RTPS 9.6.1.1), by which a
-                # live evaluation knows that a domain is in use, too. Participants take the next.
-                claim.bind(('', 7400 + 250 * domain + 10))
-            except OSError:
-                continue
-            yield str(domain)
-            return
-    pytest.fail('every ROS domain from 1 to 101 is in use')
+    with claimed_domain() as domain:
+        yield str(domain)
 
 
 class _Lines(logging.Handler):

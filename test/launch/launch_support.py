@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import unittest
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 
 from mbu_ros.engine.reference import ReferenceEngine
+from mbu_ros.evaluation.live.processes import claimed_domain
 from mbu_ros.imaging.messages import fill_image, to_label, to_rgb
 from mbu_ros.model.file import load_model, save_model
 from mbu_ros.model.random import random_model
@@ -48,7 +50,8 @@ TIMEOUT = 30.0
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 # A domain that no robot and no other session of tests is on, for this process and those it starts.
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
+_claim = ExitStack()
+os.environ['ROS_DOMAIN_ID'] = str(_claim.enter_context(claimed_domain()))
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 # A node that is ended by a fault in C says where.
 os.environ['PYTHONFAULTHANDLER'] = '1'

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mbu_ros.evaluation.live.endings import describe_end, note_end
@@ -96,23 +97,33 @@ def _environment() -> dict[str, str]:
 
     In the user's own domain, a robot or another such run would mix with this one.
     """
-    return dict(
-        os.environ,
-        PYTHONUNBUFFERED='1',
-        ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
-        ROS_DOMAIN_ID=str(_unused_domain()),
-    )
+    with claimed_domain() as domain:  # until now nobody was on it
+        return dict(
+            os.environ,
+            PYTHONUNBUFFERED='1',
+            ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
+            ROS_DOMAIN_ID=str(domain),
+        )
 
 
-def _unused_domain() -> int:
-    """A domain in which no DDS participant of this machine answers."""
+@contextmanager
+def claimed_domain() -> Iterator[int]:
+    """A ROS domain in which no DDS participant of this machine answers.
+
+    Until the end nobody else is given it here. Participants may join it all the same.
+
+    Raises:
+        LiveRunError: there is none.
+    """
     # Above 101, DDS's ports run into those that Linux gives to anybody.
     for domain in random.sample(range(1, 102), 101):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as claim:
             try:
-                # The discovery port of a domain's first participant (DDSI-RTPS 9.6.1.1).
-                probe.bind(('', 7400 + 250 * domain + 10))
+                # The discovery port of a domain's first participant (DDSI-RTPS 9.6.1.1); others
+                # take the next ones.
+                claim.bind(('', 7400 + 250 * domain + 10))
             except OSError:
                 continue
-        return domain
+            yield domain
+            return
     raise LiveRunError('every ROS domain from 1 to 101 is in use; set ROS_DOMAIN_ID yourself')
