@@ -162,7 +162,10 @@ class ImageSubscription:
 
     def _on_message_lost(self, event: Any) -> None:
         self._on_lost(event.total_count_change)
-        advice = 'give the middleware larger buffers (for Fast DDS and Cyclone: net.core.rmem_*)'
+        advice = (
+            'give the middleware larger buffers (on one machine with Fast DDS: '
+            'config/fastdds_large_images.xml; between machines: net.core.rmem_*)'
+        )
         if self._policies[0] == ReliabilityPolicy.BEST_EFFORT:
             advice = f'set the parameter reliability to reliable, or {advice}'
         self._node.get_logger().warning(

@@ -144,11 +144,18 @@ def ros(ros_domain):
 
 @pytest.fixture
 def peer(ros):
+    """Its own participant on DDS, which knows of nothing that earlier tests left behind.
+
+    Fast DDS never gets back what a process that was killed was reading of a participant's shared
+    memory: after a few kills large images do not fit in any more.
+    """
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.task import Future
 
-    node = ros.create_node('peer')
-    executor = SingleThreadedExecutor()
+    context = ros.Context()
+    context.init()
+    node = ros.create_node('peer', context=context)
+    executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     stop = Future()
     thread = threading.Thread(target=executor.spin_until_future_complete, args=(stop,))
@@ -157,6 +164,7 @@ def peer(ros):
     stop.set_result(None)
     thread.join()
     node.destroy_node()
+    context.shutdown()
 
 
 @pytest.fixture
