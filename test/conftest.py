@@ -51,9 +51,11 @@ def pytest_runtest_protocol(item):
 
 @pytest.fixture(scope='session')
 def ros_domain():
-    """A ROS domain that no robot is on, no other worker and no other session of tests."""
-    with claimed_domain() as domain:
-        yield str(domain)
+    """From here on, a ROS domain without robots, other workers and other sessions of tests."""
+    with claimed_domain() as domain, pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ROS_DOMAIN_ID', str(domain))
+        patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+        yield
 
 
 class _Lines(logging.Handler):

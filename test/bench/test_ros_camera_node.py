@@ -75,10 +75,8 @@ class Partner:
 
 
 @pytest.fixture
-def connect(monkeypatch, ros_domain):
+def connect(ros_domain):
     """Makes a connected sender and partner."""
-    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     made = []
 
     def make(cameras=('',), compressed=(), check=lambda: None):

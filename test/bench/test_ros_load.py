@@ -72,7 +72,6 @@ def test_a_small_run(tmp_path, capsys, monkeypatch, ros_domain):
     pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
     model = tmp_path / 'small.safetensors'
     save_model(random_model(width=8, depth=1, input_size=(24, 32)), model)
-    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
     for name in ros_machine.PROFILES:
         monkeypatch.setenv(name, '')  # so that what is set meanwhile is gone in the end
         monkeypatch.delenv(name)

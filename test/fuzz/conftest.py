@@ -73,12 +73,9 @@ def ros(ros_domain):
     if rclpy.ok():
         yield rclpy
         return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ROS_DOMAIN_ID', ros_domain)
-        patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        yield rclpy
-        rclpy.try_shutdown()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    yield rclpy
+    rclpy.try_shutdown()
 
 
 def pytest_terminal_summary(terminalreporter):

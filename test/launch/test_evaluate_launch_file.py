@@ -36,15 +36,13 @@ TIMEOUT = 120.0
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch, ros_domain):
+def installed(ros_domain):
     try:
         get_package_prefix('mbu_ros')
     except (PackageNotFoundError, OSError):  # the latter without AMENT_PREFIX_PATH
         pytest.skip('launch files find the package only where it is installed')
     if shutil.which('ros2') is None:
         pytest.skip('ros2 launch comes with ROS 2')
-    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 
 
 @pytest.fixture

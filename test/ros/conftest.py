@@ -134,8 +134,6 @@ def ros(ros_domain):
     from rclpy.signals import SignalHandlerOptions
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ROS_DOMAIN_ID', ros_domain)
-        patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
         patch.setenv('PYTHONUNBUFFERED', '1')
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         yield rclpy

@@ -141,7 +141,6 @@ def soak(tmp_path, monkeypatch, ros_domain):
     pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
     model = tmp_path / 'small.safetensors'
     save_model(random_model(width=8, depth=1, input_size=(24, 32)), model)
-    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
     monkeypatch.setattr(command, 'SHORTEST_SECONDS', 1.0)
     monkeypatch.setattr(run, 'INTERVAL_SHARE', 1 / 60)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -33,8 +33,6 @@ def model(tmp_path):
 @pytest.fixture
 def ros(monkeypatch, ros_domain):
     pytest.importorskip('rclpy', reason='rclpy comes with ROS 2 or mbu_ros[ros]')
-    monkeypatch.setenv('ROS_DOMAIN_ID', ros_domain)
-    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for name in ros_machine.PROFILES:
         monkeypatch.setenv(name, '')  # so that what is set meanwhile is gone in the end
         monkeypatch.delenv(name)
