@@ -141,19 +141,18 @@ def ros(ros_domain):
 
 
 @pytest.fixture
-def peer(ros):
-    """Its own participant on DDS, which knows of nothing that earlier tests left behind.
+def peer_context():
+    """The ROS context that `peer` is of; None: that of this process, as nodes made in it are."""
+    return None
 
-    Fast DDS never gets back what a process that was killed was reading of a participant's shared
-    memory: after a few kills large images do not fit in any more.
-    """
+
+@pytest.fixture
+def peer(ros, peer_context):
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.task import Future
 
-    context = ros.Context()
-    context.init()
-    node = ros.create_node('peer', context=context)
-    executor = SingleThreadedExecutor(context=context)
+    node = ros.create_node('peer', context=peer_context)
+    executor = SingleThreadedExecutor(context=peer_context)
     executor.add_node(node)
     stop = Future()
     thread = threading.Thread(target=executor.spin_until_future_complete, args=(stop,))
@@ -162,7 +161,6 @@ def peer(ros):
     stop.set_result(None)
     thread.join()
     node.destroy_node()
-    context.shutdown()
 
 
 @pytest.fixture
