@@ -126,4 +126,4 @@ def claimed_domain() -> Iterator[int]:
                 continue
             yield domain
             return
-    raise LiveRunError('every ROS domain from 1 to 101 is in use on this machine; end some of them')
+    raise LiveRunError('every ROS domain from 1 to 101 is in use on this machine; end some nodes')
