@@ -141,6 +141,15 @@ def ros(ros_domain):
 
 
 @pytest.fixture
+def own_context(ros):
+    """A ROS context, and so a DDS participant, of one test's own."""
+    context = ros.Context()
+    context.init()
+    yield context
+    context.try_shutdown()
+
+
+@pytest.fixture
 def peer_context():
     """The ROS context that `peer` is of; None: that of this process, as nodes made in it are."""
     return None

@@ -25,16 +25,13 @@ OK, STALE = 0, 3
 
 
 @pytest.fixture
-def peer_context(ros):
+def peer_context(own_context):
     """A DDS participant of each test: nobody who read its shared memory was killed in one before.
 
     Fast DDS never gets back what a process was reading when it was killed: after some of that no
     large image fits in any more (https://github.com/eProsima/Fast-DDS/issues/5469).
     """
-    context = ros.Context()
-    context.init()
-    yield context
-    context.try_shutdown()
+    return own_context
 
 
 @pytest.fixture
