@@ -83,10 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--width',
         type=int,
-        help='channels of the first level (default: 16, or that of --start)',
+        help='channels of the first level (default: 16, or that of --start or --plan)',
     )
     parser.add_argument(
-        '--depth', type=int, help='number of poolings (default: 4, or that of --start)'
+        '--depth', type=int, help='number of poolings (default: 4, or as --width)'
     )
     parser.add_argument(
         '--start',
@@ -101,6 +101,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAMES',
         help='networks of the run in --start to take over as they are, separated by commas, such '
         'as a float network for a student that goes on; they take none of the time',
+    )
+    parser.add_argument(
+        '--plan',
+        metavar='MODEL',
+        help="a deployed model, by name or path, with whose planes 'chosen' is trained, instead of "
+        "those with the best gain per cost; without 'masked' it then starts from the float network",
+    )
+    parser.add_argument(
+        '--teachers',
+        metavar='RUN',
+        nargs='+',
+        default=(),
+        help='folders of runs on the same data whose float networks teach the quantised ones, '
+        "too, by the mean of all teachers' logits",
     )
     parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(
@@ -171,7 +185,9 @@ def _settings(args: argparse.Namespace) -> Settings:
         values.append(f'learning_rate={args.learning_rate}')
     networks = tuple(NETWORKS) if args.networks is None else _names(args.networks)
     keep = () if args.keep is None else _names(args.keep)
-    width, depth = start_size(args.start, networks, args.width, args.depth, keep)
+    width, depth = start_size(
+        args.start, networks, args.width, args.depth, keep, args.plan
+    )
     return Settings(
         recipe=RECIPES[args.recipe].with_values(values),
         width=width,
@@ -182,6 +198,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         budget=args.budget,
         start=args.start,
         keep=keep,
+        plan=args.plan,
+        teachers=tuple(args.teachers),
     )
 
 
@@ -213,6 +231,7 @@ def _open_run(
     from mbu_ros.training.deployment import check_name
     from mbu_ros.training.run import RUN_FILE, Run, describe
     from mbu_ros.training.start import check_kept
+    from mbu_ros.training.teachers import check_teachers
 
     def begin() -> None:
         check_settings(data, settings, ranks.count)
@@ -221,6 +240,7 @@ def _open_run(
             Run(args.out).check_data(identity)
         else:
             check_kept(settings, identity)
+            check_teachers(settings, identity)
             Run.create(args.out, check_name(args.name or data.name), settings, identity)
 
     ranks.from_first(begin)

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.structure import padded_size
@@ -23,8 +25,11 @@ from mbu_ros.training.records import Records
 from mbu_ros.training.run import Run
 from mbu_ros.training.settings import Settings
 from mbu_ros.training.start import keep_network, started_choice, started_network
+from mbu_ros.training.teachers import load_teacher
 from mbu_ros.training.train import Diverged, Trainer, Watch, frozen
 from mbu_ros.training.validate import evaluate
+
+AnyNetwork = TypeVar('AnyNetwork', bound=nn.Module)
 
 RANK_SEEDS = 1000
 """Seeds that each network has for its processes."""
@@ -130,8 +135,8 @@ class AllNetworks:
             keep_network(name, self._run)
 
     def _train(self, name: str) -> None:
-        run, settings, kind = self._run, self._run.settings, NETWORKS[name]
-        teacher = frozen(self._load(kind.teacher)) if kind.teacher else None
+        run, settings, kind = self._run, self._run.settings, self._run.settings.kind(name)
+        teacher = self._teacher() if kind.teacher else None
         if kind.masked == CHOSEN:
             self._choose(teacher)
         torch.manual_seed(settings.seed)
@@ -173,7 +178,10 @@ class AllNetworks:
         if self._ranks.first:
             run.save_network(name, network, trainer.progress)
 
-    def _choose(self, teacher: UNet) -> None:
+    def _teacher(self) -> nn.Module:
+        return frozen(self._placed(load_teacher(self._run)))
+
+    def _choose(self, teacher: nn.Module) -> None:
         run = self._run
         if run.choice is not None:
             return
@@ -216,7 +224,7 @@ class AllNetworks:
     def _load(self, name: str) -> UNet:
         return self._placed(self._run.network(name))
 
-    def _placed(self, network: UNet) -> UNet:
+    def _placed(self, network: AnyNetwork) -> AnyNetwork:
         return network.to(self._device, memory_format=torch.channels_last)
 
     def _kept(self, name: str) -> str:

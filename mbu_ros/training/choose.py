@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
+
 from mbu_ros.network.masking import budget_share, greedy_plan, layer_operations
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.datasets import TrainingData
@@ -17,7 +19,7 @@ from mbu_ros.training.study_settings import ADAPT_RATE, StudySettings
 
 
 def choose(
-    masked: UNet, teacher: UNet, data: TrainingData, settings: Settings
+    masked: UNet, teacher: nn.Module, data: TrainingData, settings: Settings
 ) -> dict[str, Any]:
     """Choose which layers of a masked network keep their second plane.
 
@@ -26,7 +28,7 @@ def choose(
 
     Args:
         masked: trained with two planes everywhere; stays as it is.
-        teacher: the float network it learnt from, on the same device.
+        teacher: the float network, or networks, it learnt from, on the same device.
         data: what both learnt.
         settings: of the run.
 

@@ -9,7 +9,7 @@ from itertools import cycle, islice
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mbu_ros.errors import InputError
 from mbu_ros.network.unet import UNet
@@ -29,7 +29,7 @@ class FixedFrames:
 
     Args:
         data: what the networks learnt.
-        teacher: float network whose logits the networks should give; on `device`.
+        teacher: float network, or several, whose logits the networks should give; on `device`.
         frames: number of frames of each half, as far as there are.
         batch: frames that go through a network at once.
         class_weighting: see `Recipe`.
@@ -43,7 +43,7 @@ class FixedFrames:
     def __init__(
         self,
         data: TrainingData,
-        teacher: UNet,
+        teacher: nn.Module,
         *,
         frames: int,
         batch: int,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,18 +54,36 @@ class Kind:
         return tuple(dict.fromkeys(name for name in names if name))
 
 
+TEACHER = 'float'
+"""The network that teaches the others."""
+
 NETWORKS = {
     'float': Kind(None, None, None, 'float_share'),
     # In all it gets the time of `masked` and its teacher together: a fair thing to compare with.
     'float_longer': Kind('float', None, None, 'masked_share'),
-    'masked': Kind('float', 'float', 'all', 'masked_share', staged=True),
-    'chosen': Kind('masked', 'float', CHOSEN, 'chosen_share'),
-    'binary': Kind('float', 'float', 'none', 'masked_share', staged=True),
+    'masked': Kind('float', TEACHER, 'all', 'masked_share', staged=True),
+    'chosen': Kind('masked', TEACHER, CHOSEN, 'chosen_share'),
+    'binary': Kind('float', TEACHER, 'none', 'masked_share', staged=True),
 }
 """All networks, in an order in which each comes after what it needs."""
 
 GOING_ON = ('float', 'masked', 'chosen')
 """The networks that may go on from those of another run instead."""
+
+
+def kind_of(name: str, networks: Collection[str], planned: bool) -> Kind:
+    """What a network of a run is.
+
+    Args:
+        name: of the network.
+        networks: the run's.
+        planned: whether the plan of `chosen` is given: without `masked` it then goes from the float
+            network to bits by itself.
+    """
+    kind = NETWORKS[name]
+    if name == 'chosen' and planned and 'masked' not in networks:
+        return dataclasses.replace(kind, start=NETWORKS['masked'].start, staged=True)
+    return kind
 
 
 def from_model(networks: Collection[str]) -> str | None:

@@ -24,8 +24,8 @@ class Objective(nn.Module):
 
     Args:
         network: what is trained.
-        teacher: a float network that guides it, in `eval` and without gradients; None: the loss on
-            the labels is all there is.
+        teacher: a float network that guides it, or `teachers.Teachers`, in `eval` and without
+            gradients; None: the loss on the labels is all there is.
         class_weights: float [classes], on the networks' device.
         recipe: the weights of the losses.
     """
@@ -33,7 +33,11 @@ class Objective(nn.Module):
     class_weights: Tensor
 
     def __init__(
-        self, network: UNet, teacher: UNet | None, class_weights: Tensor, recipe: Recipe
+        self,
+        network: UNet,
+        teacher: nn.Module | None,
+        class_weights: Tensor,
+        recipe: Recipe,
     ) -> None:
         super().__init__()
         self.network, self.teacher, self.recipe = network, teacher, recipe
@@ -85,6 +89,6 @@ class Objective(nn.Module):
         return mixed_label_loss(logits, batch.labels, self.class_weights, batch.own)
 
 
-def _outputs(network: UNet, images: Tensor, features: bool) -> tuple[Tensor, list[Tensor]]:
+def _outputs(network: nn.Module, images: Tensor, features: bool) -> tuple[Tensor, list[Tensor]]:
     """A network's logits, and its features where they are wanted."""
     return network(images, True) if features else (network(images), [])

@@ -45,6 +45,8 @@ from mbu_ros.training.settings import Settings
 SCHEMA_VERSION = 1
 RUN_FILE = 'run.json'
 CHECKPOINT_KEYS = ('name', 'progress', 'network', 'batches')
+COMMON_DATA = ('classes', 'input_size', 'mean')
+"""What two runs must have in common in their data for a network of one to serve in the other."""
 NETWORK_KEYS = ('network', 'precision', 'plan', 'mask_threshold', 'progress')
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
-from mbu_ros.training.networks import GOING_ON, NETWORKS
+from mbu_ros.training.networks import GOING_ON, NETWORKS, Kind, kind_of
 from mbu_ros.training.recipe import RECIPES, Recipe
 
 
@@ -33,6 +33,9 @@ class Settings:
             `networks.GOING_ON` goes on from as far as it has them, with the plan of `chosen`. None:
             `float` has random weights, and `masked` starts from it.
         keep: networks of the run in `start` that are taken over as they are instead, in no time.
+        plan: a deployed model, by name or path, whose plan is that of `chosen`. None: that of
+            `start`, or one that is chosen by gain and cost.
+        teachers: folders of runs of the same data whose float networks teach, too.
     """
 
     recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))
@@ -44,6 +47,8 @@ class Settings:
     budget: float = 1.5
     start: str | None = None
     keep: tuple[str, ...] = ()
+    plan: str | None = None
+    teachers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -72,7 +77,7 @@ class Settings:
             if name not in NETWORKS:
                 raise InputError(f'no network {name!r}; choose some of {", ".join(NETWORKS)}')
             goes_on = self.start is not None and name in GOING_ON
-            needs = NETWORKS[name].needs(goes_on=goes_on)
+            needs = self.kind(name).needs(goes_on=goes_on)
             missing = [other for other in needs if other not in self.networks]
             if missing:
                 raise InputError(
@@ -82,6 +87,13 @@ class Settings:
         ordered = tuple(name for name in NETWORKS if name in self.networks)
         object.__setattr__(self, 'networks', ordered)
         self._check_kept()
+        if self.plan is not None and 'chosen' not in self.networks:
+            raise InputError("only the network 'chosen' takes a --plan; name it in --networks too")
+        if self.teachers and not any(NETWORKS[name].teacher for name in self.networks):
+            raise InputError(
+                f'no network to teach among {", ".join(self.networks)}; name one in --networks, or '
+                'leave out --teachers'
+            )
 
     def _check_kept(self) -> None:
         if self.keep and self.start is None:
@@ -99,6 +111,10 @@ class Settings:
         ordered = tuple(name for name in self.networks if name in self.keep)
         object.__setattr__(self, 'keep', ordered)
 
+    def kind(self, network: str) -> Kind:
+        """What one of its networks is."""
+        return kind_of(network, self.networks, self.plan is not None)
+
     def seconds(self, network: str) -> float:
         """Time for the training steps of one of its networks that are not kept."""
         trained = [name for name in self.networks if name not in self.keep]
@@ -108,7 +124,8 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
         values = dataclasses.asdict(self)
-        return {**values, 'networks': list(self.networks), 'keep': list(self.keep)}
+        lists = {key: list(values[key]) for key in ('networks', 'keep', 'teachers')}
+        return {**values, **lists}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Settings:
@@ -118,6 +135,5 @@ class Settings:
             InputError: a value is out of its range.
             KeyError, TypeError: they are not the settings of this release.
         """
-        recipe, keep = Recipe(**values['recipe']), tuple(values.get('keep', ()))
-        networks = tuple(values['networks'])
-        return Settings(**{**values, 'recipe': recipe, 'networks': networks, 'keep': keep})
+        lists = {key: tuple(values.get(key, ())) for key in ('networks', 'keep', 'teachers')}
+        return Settings(**{**values, **lists, 'recipe': Recipe(**values['recipe'])})

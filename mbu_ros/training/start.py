@@ -15,17 +15,13 @@ from mbu_ros.model.file import load_model
 from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames, views
-from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, from_model
-from mbu_ros.training.run import RUN_FILE, Run
+from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, from_model, kind_of
+from mbu_ros.training.run import COMMON_DATA, RUN_FILE, Run
 from mbu_ros.training.settings import Settings
 
 DEFAULT_WIDTH, DEFAULT_DEPTH = 16, 4
 MEASURED_BATCHES = 15
 """Batches of augmented frames of which the model's sums are measured."""
-
-
-KEPT_DATA = ('classes', 'input_size', 'mean')
-"""What two runs must have in common in their data for one to take over networks of the other."""
 
 
 def start_size(
@@ -34,34 +30,48 @@ def start_size(
     width: int | None,
     depth: int | None,
     keep: tuple[str, ...] = (),
+    plan: str | None = None,
 ) -> tuple[int, int]:
     """Width and depth of a run's networks.
 
     Args:
         start: what it starts from, if anything; see `Settings`.
         networks: the run's.
-        width, depth: as asked for; None: those of the start, or of this package.
-        keep: see `Settings`.
+        width, depth: as asked for; None: those of the start, of the plan's model, or of this
+            package.
+        keep, plan: see `Settings`.
 
     Raises:
-        InputError: the start cannot be loaded, is of another size than was asked for, lacks a
-            network that is to be kept, or has nothing that one of the networks could go on from.
+        InputError: the start or the plan's model cannot be loaded, is of another size than was
+            asked for, or the start lacks a network that is to be kept, has nothing that one of the
+            networks could go on from, or has a plan of its own.
     """
-    if start is None:
-        return (
-            DEFAULT_WIDTH if width is None else width,
-            DEFAULT_DEPTH if depth is None else depth,
-        )
-    source = _open(start)
-    size = source if isinstance(source, Model) else source.settings
+    if start is not None:
+        source = _open(start)
+        size = source if isinstance(source, Model) else source.settings
+        _check_size(start, size, width, depth)
+        _check_source(source, start, networks, keep, plan is not None)
+        width, depth = size.width, size.depth
+    if plan is not None:
+        model = load_model(find_model(plan))
+        _check_size(plan, model, width, depth)
+        width, depth = model.width, model.depth
+    return (
+        DEFAULT_WIDTH if width is None else width,
+        DEFAULT_DEPTH if depth is None else depth,
+    )
+
+
+def _check_size(
+    source: str, size: Model | Settings, width: int | None, depth: int | None
+) -> None:
+    """Raise InputError where what is taken from has another size than is asked for."""
     for name, asked, own in (('width', width, size.width), ('depth', depth, size.depth)):
         if asked not in (None, own):
             raise InputError(
-                f'{start} is of {name} {own}, so a run that starts from it cannot be of {asked}; '
-                f'leave out --{name}'
+                f'{source} is of {name} {own}, so a run that takes from it cannot be of {asked}; '
+                f'leave out --{name}, or give another one'
             )
-    _check_source(source, start, networks, keep)
-    return size.width, size.depth
 
 
 def started_network(
@@ -105,7 +115,7 @@ def started_network(
 def check_kept(settings: Settings, data: dict[str, Any]) -> None:
     """Raise InputError where kept networks learnt other data than the run's, as in `describe`."""
     if settings.keep:
-        _open_run(settings.start).check_data({key: data[key] for key in KEPT_DATA})
+        _open_run(settings.start).check_data({key: data[key] for key in COMMON_DATA})
 
 
 def keep_network(name: str, run: Run) -> None:
@@ -122,20 +132,34 @@ def keep_network(name: str, run: Run) -> None:
 
 
 def started_choice(run: Run) -> dict[str, Any] | None:
-    """The choice of a plan that the run takes over, with the network `chosen`; errors as above."""
-    source = _source(run, 'chosen')
+    """The choice of a plan that the run takes over: of a model, or with the network `chosen`.
+
+    Raises:
+        InputError: the model or the start is gone, or damaged.
+    """
+    plan = run.settings.plan
+    source = _source(run, 'chosen') if plan is None else load_model(find_model(plan))
     if isinstance(source, Model):
         return {'plan': source.plan, 'gains': None, 'costs': None, 'unit': None}
     return None if source is None else source.choice
 
 
 def _check_source(
-    source: Model | Run, start: str, networks: tuple[str, ...], keep: tuple[str, ...]
+    source: Model | Run,
+    start: str,
+    networks: tuple[str, ...],
+    keep: tuple[str, ...],
+    planned: bool,
 ) -> None:
     """Raise InputError where the source lacks what the run's networks would take from it."""
     if isinstance(source, Model) and from_model(networks) is None:
         raise InputError(
             "only the networks 'masked' and 'chosen' go on from a model; name one in --networks too"
+        )
+    if planned and _has(source, 'chosen', networks):
+        raise InputError(
+            f"the network 'chosen' goes on from {start}, with the plan that it has there; leave "
+            'out --plan'
         )
     for name in keep:
         if not (isinstance(source, Run) and source.has(name)):
@@ -150,7 +174,8 @@ def _check_source(
             f'{", ".join(GOING_ON)} that it has in --networks'
         )
     for name in (name for name in GOING_ON if name in networks):
-        missing = [other for other in NETWORKS[name].needs() if other not in networks]
+        needs = kind_of(name, networks, planned).needs()
+        missing = [other for other in needs if other not in networks]
         if missing and not _has(source, name, networks):
             raise InputError(
                 f'{start} has no finished network {name!r} to go on from, so that it needs '

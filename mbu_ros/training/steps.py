@@ -45,7 +45,7 @@ class Steps:
     def __init__(
         self,
         network: UNet,
-        teacher: UNet | None,
+        teacher: nn.Module | None,
         stage: Stage,
         class_weights: Tensor,
         recipe: Recipe,

@@ -42,6 +42,7 @@ class Heading:
         recipe: its name, with what was changed of it.
         minutes: time budget of the whole run.
         seed: of the run.
+        teachers: float networks that taught the others, of other runs too.
     """
 
     data: str
@@ -52,6 +53,7 @@ class Heading:
     recipe: str
     minutes: float
     seed: int
+    teachers: int = 1
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ def _notes(table: Table) -> list[str]:
         notes.insert(
             0, f'gap: points of mIoU lost against {table.better_float}, the better float network.'
         )
+    if table.heading.teachers > 1:
+        notes.append(
+            f'The quantised networks learnt from {table.heading.teachers} float networks: that of '
+            'the table and those of other runs.'
+        )
     if any(row.agreement is not None for row in table.rows):
         notes.append(
             'agree %: of pixels, trained against integer network. The figures of a quantised '

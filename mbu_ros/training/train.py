@@ -8,9 +8,10 @@ import copy
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from mbu_ros.errors import InputError
 from mbu_ros.network.edges import center_edges
@@ -26,6 +27,8 @@ from mbu_ros.training.progress import LearningCurve, Progress, Watch, passed
 from mbu_ros.training.recipe import Recipe
 from mbu_ros.training.settling import settle
 from mbu_ros.training.steps import Steps
+
+AnyNetwork = TypeVar('AnyNetwork', bound=nn.Module)
 
 CHECKPOINT_SECONDS = 45.0
 """A killed run loses at most about this much."""
@@ -50,7 +53,8 @@ class Trainer:
 
     Args:
         network: on the device; its weights are changed.
-        teacher: a float network that guides it, on the device, in `eval` and without gradients.
+        teacher: float network, or several, that guide it, on the device, in `eval` and without
+            gradients.
         stages: what to do, in order.
         frames: what to learn from.
         recipe: how.
@@ -66,7 +70,7 @@ class Trainer:
     def __init__(
         self,
         network: UNet,
-        teacher: UNet | None,
+        teacher: nn.Module | None,
         stages: Sequence[Stage],
         frames: TrainingFrames,
         recipe: Recipe,
@@ -225,7 +229,7 @@ class Trainer:
             )
 
 
-def frozen(network: UNet) -> UNet:
+def frozen(network: AnyNetwork) -> AnyNetwork:
     """The network as a teacher: in `eval`, without gradients."""
     return network.eval().requires_grad_(False)
 

@@ -19,6 +19,7 @@ from mbu_ros.training import all_networks, train  # noqa: E402
 from mbu_ros.training.networks import NETWORKS  # noqa: E402
 from mbu_ros.training.objective import Objective  # noqa: E402
 from mbu_ros.training.run import Run  # noqa: E402
+from mbu_ros.training.settings import Settings  # noqa: E402
 
 from .pretended_time import PretendedTime  # noqa: E402
 
@@ -243,6 +244,55 @@ def test_without_masked_the_chosen_network_goes_on_from_that_of_a_run(
     assert Run(tmp_path).choice == Run(trained).choice
 
 
+PLANNED = ['--networks', 'float,chosen']
+
+
+def test_with_a_plan_the_chosen_network_goes_to_bits_by_itself(
+    trained, box_tree, tmp_path, clock, capsys
+):
+    model = load_model(trained / 'boxes_chosen.safetensors')
+    assert set(model.plan.values()) == {1, 2}
+    options = ['train', '--data', str(box_tree), '--batch', '4', '--device', 'cpu']
+    options += ['--plan', str(trained / 'boxes_chosen.safetensors'), '--minutes', '0.4', *PLANNED]
+    assert main([*options, '--out', str(tmp_path)]) == 0  # its width and depth are the model's
+    out, run = capsys.readouterr().out, Run(tmp_path)
+    assert 'goes on' not in out and 'measuring' not in out
+    assert load_model(run.model_path('chosen')).plan == model.plan
+    stages = [point['stage'] for point in run.results['chosen']['history']]
+    assert list(dict.fromkeys(stages)) == ['binary activations', 'quantized']
+    assert Settings.from_dict(json.loads((tmp_path / 'run.json').read_text())['settings']).plan
+
+
+def test_float_networks_of_other_runs_teach_too(
+    trained, box_tree, box_tree_with, tmp_path, clock, capsys, monkeypatch
+):
+    taught = []
+    original = Objective.__init__
+
+    def watched(self, network, teacher, *args):
+        taught.append(teacher)
+        original(self, network, teacher, *args)
+
+    monkeypatch.setattr(Objective, '__init__', watched)
+    out, options = tmp_path / 'run', ['--networks', 'float,binary', '--minutes', '0.4']
+    assert main(arguments(box_tree, out, '--teachers', str(trained), *options)) == 0
+    assert 'learnt from 2 float networks' in ' '.join(capsys.readouterr().out.split())
+    assert taught[0] is None  # the run's own float network learns from labels
+    (teachers,) = {id(teacher): teacher for teacher in taught[1:]}.values()
+    images = torch.randint(-100, 100, (2, 3, 16, 16)).float()
+    own, other = Run(out).network('float'), Run(trained).network('float')
+    expected = (own(images) + other(images)) / 2
+    torch.testing.assert_close(teachers(images), expected)
+    logits, features = teachers(images, True)
+    torch.testing.assert_close(logits, expected)
+    torch.testing.assert_close(features, own(images, True)[1])
+
+    root, out = box_tree_with(classes=['floor', 'crate']), tmp_path / 'other'
+    assert main(arguments(root, out, '--teachers', str(trained), *options)) == 2
+    assert re.search('a run with classes .*, not .*crate', capsys.readouterr().err)
+    assert not out.exists()
+
+
 def test_a_model_of_other_classes_gets_a_new_head(
     trained, box_tree_with, tmp_path, clock, capsys
 ):
@@ -342,6 +392,14 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
         (['--start', str(unfinished)], 'no finished network .* float, masked, chosen'),
         (['--keep', 'float'], "nothing to take 'float' over from; .* --start"),
         (['--networks', 'float,chosen'], "'chosen' needs 'masked'"),
+        (['--plan', 'nothing', *PLANNED], "no model 'nothing'"),
+        (['--plan', model, '--width', '8', *PLANNED], 'of width 4, so .* cannot be of 8'),
+        (['--plan', model, '--networks', 'float,masked'], "only .* 'chosen' takes a --plan"),
+        (['--start', model, '--plan', model, *PLANNED], 'goes on from .*; leave out --plan'),
+        (['--start', str(trained), '--plan', model, *PLANNED], 'goes on .*; leave out --plan'),
+        (['--teachers', str(trained), '--networks', 'float'], 'no network to teach among float'),
+        (['--teachers', str(tmp_path / 'none')], 'none/run.json: cannot be read'),
+        (['--teachers', str(trained), str(unfinished)], "no finished network 'float' to teach"),
         (['--start', lacking, '--networks', 'float,chosen'], "no .* 'chosen' .* needs 'masked'"),
         (['--start', model, '--keep', 'float'], "no finished network 'float' to take over"),
         (['--start', str(unfinished), '--keep', 'masked'], "no finished network 'masked' to take"),

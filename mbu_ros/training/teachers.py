@@ -1,0 +1,64 @@
+# Copyright 2026 The mbu_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several float networks that teach together: students learn from the mean of their logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mbu_ros.errors import InputError
+from mbu_ros.network.unet import UNet
+from mbu_ros.training.networks import TEACHER
+from mbu_ros.training.run import COMMON_DATA, Run
+from mbu_ros.training.settings import Settings
+
+
+class Teachers(nn.Module):
+    """An ensemble (Hinton et al. 2015, arXiv 1503.02531) that is called as one network is.
+
+    Args:
+        networks: float networks of the same classes and mean; the first is the one whose features
+            count.
+    """
+
+    def __init__(self, networks: Sequence[UNet]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(
+        self, x: Tensor, features: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        """As `UNet.forward`: the mean of all logits, and the features of the first network."""
+        first, *others = self.networks
+        logits, seen = first(x, True) if features else (first(x), [])
+        logits = torch.stack([logits, *(network(x) for network in others)]).mean(dim=0)
+        return (logits, seen) if features else logits
+
+def check_teachers(settings: Settings, data: dict[str, Any]) -> None:
+    """Raise InputError where other runs' teachers are missing, or learnt other data.
+
+    Args:
+        settings: of the run whose networks they shall teach.
+        data: of that run, as `run.describe` gives it.
+    """
+    for folder in settings.teachers:
+        run = Run(folder)
+        run.check_data({key: data[key] for key in COMMON_DATA})
+        if not run.has(TEACHER):
+            raise InputError(
+                f'{folder} has no finished network {TEACHER!r} to teach; leave it out of --teachers'
+            )
+
+def load_teacher(run: Run) -> nn.Module:
+    """The run's float network, together with those of other runs where its settings name any.
+
+    Raises:
+        InputError: one of them is gone, or damaged.
+    """
+    own = run.network(TEACHER)
+    others = [Run(folder).network(TEACHER) for folder in run.settings.teachers]
+    return Teachers([own, *others]) if others else own
