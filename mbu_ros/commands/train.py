@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--recipe',
         default='standard',
         help="how to train: 'standard', 'quick' for a first result within minutes, or 'patient', "
-        'which pastes frames into each other, for few of them and more time',
+        'which pastes frames into each other and teaches students without labels, for few frames '
+        'and more time',
     )
     parser.add_argument(
         '--set',
@@ -113,8 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='RUN',
         nargs='+',
         default=(),
-        help='folders of runs on the same data whose float networks teach the quantised ones, '
-        "too, by the mean of all teachers' logits",
+        help='folders of runs on the same data whose float networks teach the quantised ones, by '
+        "the mean of all teachers' logits; without 'float' among --networks they alone do",
     )
     parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(
@@ -171,7 +172,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     from mbu_ros.training.networks import NETWORKS
     from mbu_ros.training.recipe import RECIPES
     from mbu_ros.training.settings import Settings
-    from mbu_ros.training.start import start_size
+    from mbu_ros.training.start import check_start, start_size
 
     if args.recipe not in RECIPES:
         raise InputError(
@@ -185,10 +186,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         values.append(f'learning_rate={args.learning_rate}')
     networks = tuple(NETWORKS) if args.networks is None else _names(args.networks)
     keep = () if args.keep is None else _names(args.keep)
-    width, depth = start_size(
-        args.start, networks, args.width, args.depth, keep, args.plan
-    )
-    return Settings(
+    width, depth = start_size(args.start, args.plan, args.width, args.depth)
+    settings = Settings(
         recipe=RECIPES[args.recipe].with_values(values),
         width=width,
         depth=depth,
@@ -201,6 +200,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         plan=args.plan,
         teachers=tuple(args.teachers),
     )
+    check_start(settings)
+    return settings
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ def deploy_network(run: Run, network: str, name: str | None = None) -> Model:
             f'the network {network!r} is a float one, which no engine runs; choose one of '
             f'{", ".join(n for n in NETWORKS if NETWORKS[n].quantized)}'
         )
+    teachers = run.settings.teachers
     return deploy(
         run.network(network),
         name=check_name(name or run.name),
@@ -41,6 +42,7 @@ def deploy_network(run: Run, network: str, name: str | None = None) -> Model:
             'network': network,
             'recipe': str(run.settings.recipe),
             **({} if run.settings.start is None else {'start': run.settings.start}),
+            **({'other_teachers': len(teachers)} if teachers else {}),
             'minutes': run.settings.minutes,
             'seed': run.settings.seed,
             'steps': run.progress(network).steps,

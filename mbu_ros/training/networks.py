@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,13 +43,14 @@ class Kind:
         """Whether it is deployed in bits."""
         return self.masked is not None
 
-    def needs(self, *, goes_on: bool = False) -> tuple[str, ...]:
+    def needs(self, *, goes_on: bool = False, taught: bool = False) -> tuple[str, ...]:
         """The networks that must be there before it.
 
         Args:
             goes_on: whether it goes on from what `Settings.start` names.
+            taught: whether networks of other runs teach it, as `Settings.teachers` names them.
         """
-        names = (self.teacher,) if goes_on else (self.start, self.teacher)
+        names = (None if goes_on else self.start, None if taught else self.teacher)
         return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -69,21 +69,6 @@ NETWORKS = {
 
 GOING_ON = ('float', 'masked', 'chosen')
 """The networks that may go on from those of another run instead."""
-
-
-def kind_of(name: str, networks: Collection[str], planned: bool) -> Kind:
-    """What a network of a run is.
-
-    Args:
-        name: of the network.
-        networks: the run's.
-        planned: whether the plan of `chosen` is given: without `masked` it then goes from the float
-            network to bits by itself.
-    """
-    kind = NETWORKS[name]
-    if name == 'chosen' and planned and 'masked' not in networks:
-        return dataclasses.replace(kind, start=NETWORKS['masked'].start, staged=True)
-    return kind
 
 
 def from_model(networks: Collection[str]) -> str | None:

@@ -41,9 +41,10 @@ RANGES = {
     'classmix': (0, 1),
     'cutmix': (0, 1),
     'mixup': (0, 1),
+    'float_mixup': (0, 1),
 }
 """Least and largest value of each number of a recipe."""
-TOGETHER = ('classmix', 'cutmix', 'mixup')
+TOGETHER = ('classmix', 'cutmix', 'mixup', 'float_mixup')
 """Probabilities that a frame of a batch gets something of the one before it."""
 
 
@@ -86,7 +87,9 @@ class Recipe:
         rotation: largest angle, in degrees.
         classmix: probability that about half of another frame's classes are pasted over a frame.
         cutmix: probability that a rectangle of another frame is.
-        mixup: probability that a frame is blended with another one.
+        mixup: probability that a frame is blended with another one, of networks with a teacher,
+            which sees it, too.
+        float_mixup: the same, of those without one.
         select_best: whether a network becomes what it was when its mIoU on val was best, of 12
             looks in its last stage and the end. Where few frames are learnt by heart, time makes
             networks worse.
@@ -125,6 +128,7 @@ class Recipe:
     classmix: float = 0.0
     cutmix: float = 0.0
     mixup: float = 0.0
+    float_mixup: float = 0.0
     select_best: bool = False
     compiled: bool = True
 
@@ -152,6 +156,10 @@ class Recipe:
             raise InputError(
                 'label_loss, logit_loss and feature_loss are all 0; one must be above it'
             )
+
+    def without_teacher(self) -> Recipe:
+        """As networks are trained that learn from labels alone."""
+        return dataclasses.replace(self, mixup=self.float_mixup)
 
     def with_values(self, assignments: Iterable[str]) -> Recipe:
         """This recipe with some values changed.
@@ -215,15 +223,17 @@ RECIPES = {
         ),
         Recipe(
             'patient',
-            'for few frames and more time: parts of frames are pasted into each other',
+            'for few frames and more time: parts of frames are pasted into each other, and '
+            'students learn from teachers alone',
             averaging=0.9998,
             final_rate=0.1,
-            label_loss=0.5,
+            label_loss=0.0,
             brightness=0.2,
             contrast=0.3,
             color=0.1,
             classmix=0.4,
             cutmix=0.4,
+            mixup=0.3,
         ),
     )
 }

@@ -106,6 +106,6 @@ def run_table(run: Run) -> Table:
         recipe=str(settings.recipe),
         minutes=settings.minutes,
         seed=settings.seed,
-        teachers=1 + len(settings.teachers),
+        other_teachers=len(settings.teachers),
     )
     return make_table(heading, run.results)

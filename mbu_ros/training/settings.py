@@ -12,7 +12,7 @@ from typing import Any
 
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH, MAX_WIDTH
-from mbu_ros.training.networks import GOING_ON, NETWORKS, Kind, kind_of
+from mbu_ros.training.networks import GOING_ON, NETWORKS, Kind
 from mbu_ros.training.recipe import RECIPES, Recipe
 
 
@@ -35,7 +35,8 @@ class Settings:
         keep: networks of the run in `start` that are taken over as they are instead, in no time.
         plan: a deployed model, by name or path, whose plan is that of `chosen`. None: that of
             `start`, or one that is chosen by gain and cost.
-        teachers: folders of runs of the same data whose float networks teach, too.
+        teachers: folders of runs of the same data whose float networks teach, beside that of the
+            run itself where it has one.
     """
 
     recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))
@@ -77,7 +78,7 @@ class Settings:
             if name not in NETWORKS:
                 raise InputError(f'no network {name!r}; choose some of {", ".join(NETWORKS)}')
             goes_on = self.start is not None and name in GOING_ON
-            needs = self.kind(name).needs(goes_on=goes_on)
+            needs = self.kind(name).needs(goes_on=goes_on, taught=bool(self.teachers))
             missing = [other for other in needs if other not in self.networks]
             if missing:
                 raise InputError(
@@ -113,7 +114,11 @@ class Settings:
 
     def kind(self, network: str) -> Kind:
         """What one of its networks is."""
-        return kind_of(network, self.networks, self.plan is not None)
+        kind = NETWORKS[network]
+        if network == 'chosen' and self.plan is not None and 'masked' not in self.networks:
+            # Nothing is to be measured on `masked`, so it goes to bits in stages by itself.
+            return dataclasses.replace(kind, start=NETWORKS['masked'].start, staged=True)
+        return kind
 
     def seconds(self, network: str) -> float:
         """Time for the training steps of one of its networks that are not kept."""

@@ -15,7 +15,7 @@ from mbu_ros.model.file import load_model
 from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames, views
-from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, from_model, kind_of
+from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, from_model
 from mbu_ros.training.run import COMMON_DATA, RUN_FILE, Run
 from mbu_ros.training.settings import Settings
 
@@ -25,32 +25,23 @@ MEASURED_BATCHES = 15
 
 
 def start_size(
-    start: str | None,
-    networks: tuple[str, ...],
-    width: int | None,
-    depth: int | None,
-    keep: tuple[str, ...] = (),
-    plan: str | None = None,
+    start: str | None, plan: str | None, width: int | None, depth: int | None
 ) -> tuple[int, int]:
     """Width and depth of a run's networks.
 
     Args:
-        start: what it starts from, if anything; see `Settings`.
-        networks: the run's.
+        start, plan: what is taken from, if anything; see `Settings`.
         width, depth: as asked for; None: those of the start, of the plan's model, or of this
             package.
-        keep, plan: see `Settings`.
 
     Raises:
-        InputError: the start or the plan's model cannot be loaded, is of another size than was
-            asked for, or the start lacks a network that is to be kept, has nothing that one of the
-            networks could go on from, or has a plan of its own.
+        InputError: the start or the plan's model cannot be loaded, or is of another size than was
+            asked for.
     """
     if start is not None:
         source = _open(start)
         size = source if isinstance(source, Model) else source.settings
         _check_size(start, size, width, depth)
-        _check_source(source, start, networks, keep, plan is not None)
         width, depth = size.width, size.depth
     if plan is not None:
         model = load_model(find_model(plan))
@@ -144,19 +135,21 @@ def started_choice(run: Run) -> dict[str, Any] | None:
     return None if source is None else source.choice
 
 
-def _check_source(
-    source: Model | Run,
-    start: str,
-    networks: tuple[str, ...],
-    keep: tuple[str, ...],
-    planned: bool,
-) -> None:
-    """Raise InputError where the source lacks what the run's networks would take from it."""
+def check_start(settings: Settings) -> None:
+    """Raise InputError where the start does not suit the run's networks.
+
+    That is where it lacks one that is to be kept, has nothing that one of them could go on from, or
+    has a plan of its own where another is given.
+    """
+    start, networks, keep = settings.start, settings.networks, settings.keep
+    if start is None:
+        return
+    source = _open(start)
     if isinstance(source, Model) and from_model(networks) is None:
         raise InputError(
             "only the networks 'masked' and 'chosen' go on from a model; name one in --networks too"
         )
-    if planned and _has(source, 'chosen', networks):
+    if settings.plan is not None and _has(source, 'chosen', networks):
         raise InputError(
             f"the network 'chosen' goes on from {start}, with the plan that it has there; leave "
             'out --plan'
@@ -174,7 +167,7 @@ def _check_source(
             f'{", ".join(GOING_ON)} that it has in --networks'
         )
     for name in (name for name in GOING_ON if name in networks):
-        needs = kind_of(name, networks, planned).needs()
+        needs = settings.kind(name).needs(taught=bool(settings.teachers))
         missing = [other for other in needs if other not in networks]
         if missing and not _has(source, name, networks):
             raise InputError(

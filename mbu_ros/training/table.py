@@ -42,7 +42,7 @@ class Heading:
         recipe: its name, with what was changed of it.
         minutes: time budget of the whole run.
         seed: of the run.
-        teachers: float networks that taught the others, of other runs too.
+        other_teachers: number of float networks of other runs that taught the quantised ones.
     """
 
     data: str
@@ -53,7 +53,7 @@ class Heading:
     recipe: str
     minutes: float
     seed: int
-    teachers: int = 1
+    other_teachers: int = 0
 
 
 @dataclass(frozen=True)

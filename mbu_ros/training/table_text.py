@@ -86,10 +86,10 @@ def _notes(table: Table) -> list[str]:
         notes.insert(
             0, f'gap: points of mIoU lost against {table.better_float}, the better float network.'
         )
-    if table.heading.teachers > 1:
+    if table.heading.other_teachers:
         notes.append(
-            f'The quantised networks learnt from {table.heading.teachers} float networks: that of '
-            'the table and those of other runs.'
+            'Float networks of other runs that taught the quantised ones, beside that of the table '
+            f'if it has one: {table.heading.other_teachers}.'
         )
     if any(row.agreement is not None for row in table.rows):
         notes.append(

@@ -54,11 +54,12 @@ def check_teachers(settings: Settings, data: dict[str, Any]) -> None:
             )
 
 def load_teacher(run: Run) -> nn.Module:
-    """The run's float network, together with those of other runs where its settings name any.
+    """The run's float network, if it has one, and those of other runs that its settings name.
 
     Raises:
         InputError: one of them is gone, or damaged.
     """
-    own = run.network(TEACHER)
-    others = [Run(folder).network(TEACHER) for folder in run.settings.teachers]
-    return Teachers([own, *others]) if others else own
+    runs = [run] if TEACHER in run.settings.networks else []
+    runs += [Run(folder) for folder in run.settings.teachers]
+    teachers = [each.network(TEACHER) for each in runs]
+    return Teachers(teachers) if len(teachers) > 1 else teachers[0]

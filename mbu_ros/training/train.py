@@ -81,6 +81,7 @@ class Trainer:
         watch: Watch | None = None,
     ) -> None:
         self._network, self._teacher, self._stages = network, teacher, stages
+        recipe = recipe if teacher is not None else recipe.without_teacher()
         self._frames, self._recipe, self._seconds, self._seed = frames, recipe, seconds, seed
         self._ranks = ranks or Ranks(frames.device)
         self._watch = watch or Watch()

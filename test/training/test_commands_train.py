@@ -276,7 +276,7 @@ def test_float_networks_of_other_runs_teach_too(
     monkeypatch.setattr(Objective, '__init__', watched)
     out, options = tmp_path / 'run', ['--networks', 'float,binary', '--minutes', '0.4']
     assert main(arguments(box_tree, out, '--teachers', str(trained), *options)) == 0
-    assert 'learnt from 2 float networks' in ' '.join(capsys.readouterr().out.split())
+    assert 'of the table if it has one: 1.' in ' '.join(capsys.readouterr().out.split())
     assert taught[0] is None  # the run's own float network learns from labels
     (teachers,) = {id(teacher): teacher for teacher in taught[1:]}.values()
     images = torch.randint(-100, 100, (2, 3, 16, 16)).float()
@@ -287,10 +287,38 @@ def test_float_networks_of_other_runs_teach_too(
     torch.testing.assert_close(logits, expected)
     torch.testing.assert_close(features, own(images, True)[1])
 
+    # Without one of its own, theirs alone do; it is no network of this run then.
+    out, taught[:] = tmp_path / 'alone', []
+    start = ['--start', str(trained / 'boxes_chosen.safetensors'), '--networks', 'chosen']
+    options[:2] = start
+    assert main(arguments(box_tree, out, '--teachers', str(trained), *options)) == 0
+    torch.testing.assert_close(taught[0](images), other(images))
+    (result,) = Run(out).results.values()
+    assert result['miou'] > Run(trained).results['chosen']['miou'] - 0.1
+
     root, out = box_tree_with(classes=['floor', 'crate']), tmp_path / 'other'
     assert main(arguments(root, out, '--teachers', str(trained), *options)) == 2
     assert re.search('a run with classes .*, not .*crate', capsys.readouterr().err)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ('key', 'mixed'), [('mixup', {'binary'}), ('float_mixup', {'float'})]
+)
+def test_networks_with_and_without_a_teacher_have_frames_blended_of_their_own(
+    box_tree, tmp_path, clock, monkeypatch, key, mixed
+):
+    seen = {'float': set(), 'binary': set()}
+    original = Objective.forward
+
+    def watched(self, batch):
+        seen['float' if self.teacher is None else 'binary'].add(batch.own is not None)
+        return original(self, batch)
+
+    monkeypatch.setattr(Objective, 'forward', watched)
+    options = ['--networks', 'float,binary', '--minutes', '0.2', '--set', f'{key}=0.5']
+    assert main(arguments(box_tree, tmp_path, *options)) == 0
+    assert seen == {name: {name in mixed} for name in seen}
 
 
 def test_a_model_of_other_classes_gets_a_new_head(
@@ -398,6 +426,7 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
         (['--start', model, '--plan', model, *PLANNED], 'goes on from .*; leave out --plan'),
         (['--start', str(trained), '--plan', model, *PLANNED], 'goes on .*; leave out --plan'),
         (['--teachers', str(trained), '--networks', 'float'], 'no network to teach among float'),
+        (['--teachers', str(trained), '--networks', 'binary'], "'binary' needs 'float'"),
         (['--teachers', str(tmp_path / 'none')], 'none/run.json: cannot be read'),
         (['--teachers', str(trained), str(unfinished)], "no finished network 'float' to teach"),
         (['--start', lacking, '--networks', 'float,chosen'], "no .* 'chosen' .* needs 'masked'"),

@@ -26,11 +26,11 @@ def test_values_are_changed_by_name_and_of_their_type():
     assert str(STANDARD) == 'standard' and STANDARD.with_values([]) == STANDARD
 
 
-def test_patient_is_what_the_documentation_has_measured():
+def test_patient_is_what_the_documentation_says():
     measured = STANDARD.with_values(
         [
             *('classmix=0.4', 'cutmix=0.4', 'averaging=0.9998', 'final_rate=0.1'),
-            *('label_loss=0.5', 'color=0.1', 'contrast=0.3', 'brightness=0.2'),
+            *('label_loss=0', 'mixup=0.3', 'color=0.1', 'contrast=0.3', 'brightness=0.2'),
         ]
     )
     patient = RECIPES['patient']
