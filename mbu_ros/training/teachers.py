@@ -38,8 +38,9 @@ class Teachers(nn.Module):
         logits = torch.stack([logits, *(network(x) for network in others)]).mean(dim=0)
         return (logits, seen) if features else logits
 
+
 def check_teachers(settings: Settings, data: dict[str, Any]) -> None:
-    """Raise InputError where other runs' teachers are missing, or learnt other data.
+    """Raise InputError where other runs' teachers are missing, or do not suit the run.
 
     Args:
         settings: of the run whose networks they shall teach.
@@ -50,8 +51,23 @@ def check_teachers(settings: Settings, data: dict[str, Any]) -> None:
         run.check_data({key: data[key] for key in COMMON_DATA})
         if not run.has(TEACHER):
             raise InputError(
-                f'{folder} has no finished network {TEACHER!r} to teach; leave it out of --teachers'
+                f'{folder} has no finished network {TEACHER!r} to teach; finish that run with '
+                '--resume, or leave it out of --teachers'
             )
+    if settings.recipe.feature_loss and settings.teachers and TEACHER not in settings.networks:
+        _check_features(settings, Run(settings.teachers[0]).settings)
+
+
+def _check_features(settings: Settings, other: Settings) -> None:
+    """Raise InputError where a teacher has other features than those that learn from it."""
+    for name in ('width', 'depth'):
+        own, theirs = getattr(settings, name), getattr(other, name)
+        if own != theirs:
+            raise InputError(
+                f'feature_loss compares features with those of {settings.teachers[0]}, which is of '
+                f'{name} {theirs}, not {own}; set it to 0, or name another run first in --teachers'
+            )
+
 
 def load_teacher(run: Run) -> nn.Module:
     """The run's float network, if it has one, and those of other runs that its settings name.

@@ -296,6 +296,16 @@ def test_float_networks_of_other_runs_teach_too(
     (result,) = Run(out).results.values()
     assert result['miou'] > Run(trained).results['chosen']['miou'] - 0.1
 
+    # Their features must be of this network's size, where they count; their logits are anyway.
+    wide, out = tmp_path / 'wide', tmp_path / 'features'
+    small = ['--networks', 'float', '--minutes', '0.05', '--width', '8']
+    assert main(arguments(box_tree, wide, *small)) == 0
+    compared = [*options, '--set', 'feature_loss=1', '--teachers']
+    assert main(arguments(box_tree, out, *compared, str(wide), str(trained))) == 2
+    assert re.search('wide, which is of width 8, not 4; set it to 0', capsys.readouterr().err)
+    assert not out.exists()
+    assert main(arguments(box_tree, out, *compared, str(trained), str(wide))) == 0
+
     root, out = box_tree_with(classes=['floor', 'crate']), tmp_path / 'other'
     assert main(arguments(root, out, '--teachers', str(trained), *options)) == 2
     assert re.search('a run with classes .*, not .*crate', capsys.readouterr().err)
