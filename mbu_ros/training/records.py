@@ -21,6 +21,7 @@ from mbu_ros.training.pictures import (
 from mbu_ros.training.run import Run
 from mbu_ros.training.table import Heading, Table, make_table
 from mbu_ros.training.table_text import write_table
+from mbu_ros.training.teachers import other_results
 from mbu_ros.training.validate import predict
 
 
@@ -91,7 +92,7 @@ class Records:
 
 
 def run_table(run: Run) -> Table:
-    """The table of a run's results so far.
+    """The table of a run's results so far, below those of other runs' networks that taught it.
 
     Raises:
         InputError: there is none yet.
@@ -108,4 +109,5 @@ def run_table(run: Run) -> Table:
         seed=settings.seed,
         other_teachers=len(settings.teachers),
     )
-    return make_table(heading, run.results)
+    others = other_results(run) if run.results else {}
+    return make_table(heading, {**others, **run.results})

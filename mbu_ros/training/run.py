@@ -47,6 +47,8 @@ RUN_FILE = 'run.json'
 CHECKPOINT_KEYS = ('name', 'progress', 'network', 'batches')
 COMMON_DATA = ('classes', 'input_size', 'mean')
 """What two runs must have in common in their data for a network of one to serve in the other."""
+SAME_FRAMES = (*COMMON_DATA, 'digest', 'eval_split')
+"""What two runs have in common whose results can be compared."""
 NETWORK_KEYS = ('network', 'precision', 'plan', 'mask_threshold', 'progress')
 
 

@@ -88,8 +88,8 @@ def _notes(table: Table) -> list[str]:
         )
     if table.heading.other_teachers:
         notes.append(
-            'Float networks of other runs that taught the quantised ones, beside that of the table '
-            f'if it has one: {table.heading.other_teachers}.'
+            f'Teachers of other runs: {table.heading.other_teachers}. They have rows here where '
+            'they were evaluated on the same frames.'
         )
     if any(row.agreement is not None for row in table.rows):
         notes.append(

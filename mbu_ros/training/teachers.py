@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mbu_ros.errors import InputError
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.networks import TEACHER
-from mbu_ros.training.run import COMMON_DATA, Run
+from mbu_ros.training.run import COMMON_DATA, SAME_FRAMES, Run
 from mbu_ros.training.settings import Settings
 
 
@@ -56,6 +56,24 @@ def check_teachers(settings: Settings, data: dict[str, Any]) -> None:
             )
     if settings.recipe.feature_loss and settings.teachers and TEACHER not in settings.networks:
         _check_features(settings, Run(settings.teachers[0]).settings)
+
+
+def other_results(run: Run) -> dict[str, dict]:
+    """Results of other runs' teachers that were evaluated on the very frames of this run.
+
+    Returns:
+        By 'float of FOLDER', as `run.json` has them; without those whose runs are gone by now.
+    """
+    found = {}
+    for folder in run.settings.teachers:
+        try:
+            other = Run(folder)
+            other.check_data({key: run.data[key] for key in SAME_FRAMES})
+        except InputError:
+            continue
+        if TEACHER in other.results:
+            found[f'{TEACHER} of {folder}'] = other.results[TEACHER]
+    return found
 
 
 def _check_features(settings: Settings, other: Settings) -> None:

@@ -276,7 +276,7 @@ def test_float_networks_of_other_runs_teach_too(
     monkeypatch.setattr(Objective, '__init__', watched)
     out, options = tmp_path / 'run', ['--networks', 'float,binary', '--minutes', '0.4']
     assert main(arguments(box_tree, out, '--teachers', str(trained), *options)) == 0
-    assert 'of the table if it has one: 1.' in ' '.join(capsys.readouterr().out.split())
+    assert 'Teachers of other runs: 1.' in capsys.readouterr().out
     assert taught[0] is None  # the run's own float network learns from labels
     (teachers,) = {id(teacher): teacher for teacher in taught[1:]}.values()
     images = torch.randint(-100, 100, (2, 3, 16, 16)).float()
@@ -294,6 +294,11 @@ def test_float_networks_of_other_runs_teach_too(
     assert main(arguments(box_tree, out, '--teachers', str(trained), *options)) == 0
     torch.testing.assert_close(taught[0](images), other(images))
     (result,) = Run(out).results.values()
+    table = json.loads((out / 'table.json').read_text())
+    rows = {row['network']: row for row in table['networks']}
+    assert list(rows) == [f'float of {trained}', 'chosen'] and table['other_teachers'] == 1
+    lost = Run(trained).results['float']['miou'] - result['miou']
+    assert rows['chosen']['gap'] == pytest.approx(100 * lost)
     assert result['miou'] > Run(trained).results['chosen']['miou'] - 0.1
 
     # Their features must be of this network's size, where they count; their logits are anyway.
