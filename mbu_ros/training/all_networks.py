@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import nn
@@ -26,10 +25,8 @@ from mbu_ros.training.run import Run
 from mbu_ros.training.settings import Settings
 from mbu_ros.training.start import keep_network, started_choice, started_network
 from mbu_ros.training.teachers import load_teacher
-from mbu_ros.training.train import Diverged, Trainer, Watch, frozen
+from mbu_ros.training.train import AnyNetwork, Diverged, Trainer, Watch, frozen
 from mbu_ros.training.validate import evaluate
-
-AnyNetwork = TypeVar('AnyNetwork', bound=nn.Module)
 
 RANK_SEEDS = 1000
 """Seeds that each network has for its processes."""
