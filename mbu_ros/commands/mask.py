@@ -145,5 +145,5 @@ def _load(args: argparse.Namespace, trained: Run) -> TrainingData:
     args.size = args.size or trained.input_size
     data = load_data(args, args.eval_split)
     identity = describe(data, 'cpu')
-    trained.check_data({key: identity[key] for key in ('classes', 'input_size', 'frames', 'mean')})
+    trained.check_data(identity, ('classes', 'input_size', 'frames', 'mean'))
     return data

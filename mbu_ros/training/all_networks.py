@@ -133,7 +133,7 @@ class AllNetworks:
 
     def _train(self, name: str) -> None:
         run, settings, kind = self._run, self._run.settings, self._run.settings.kind(name)
-        teacher = self._teacher() if kind.teacher else None
+        teacher = frozen(self._placed(load_teacher(run))) if kind.teacher else None
         if kind.masked == CHOSEN:
             self._choose(teacher)
         torch.manual_seed(settings.seed)
@@ -174,9 +174,6 @@ class AllNetworks:
             raise InputError(f'{name}: {error}; {self._kept(name)}') from error
         if self._ranks.first:
             run.save_network(name, network, trainer.progress)
-
-    def _teacher(self) -> nn.Module:
-        return frozen(self._placed(load_teacher(self._run)))
 
     def _choose(self, teacher: nn.Module) -> None:
         run = self._run

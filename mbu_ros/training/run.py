@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ COMMON_DATA = ('classes', 'input_size', 'mean')
 SAME_FRAMES = (*COMMON_DATA, 'digest', 'eval_split')
 """What two runs have in common whose results can be compared."""
 NETWORK_KEYS = ('network', 'precision', 'plan', 'mask_threshold', 'progress')
+
+
+def open_run(folder: str) -> Run:
+    """The run in a folder that somebody named, perhaps by ~; errors as `Run`."""
+    try:
+        return Run(Path(folder).expanduser())
+    except RuntimeError:  # there is no such home
+        return Run(folder)
 
 
 def describe(data: TrainingData, device: str, ranks: int = 1) -> dict[str, Any]:
@@ -170,13 +179,15 @@ class Run:
         self._compare(old.pop('recipe'), new.pop('recipe'))
         self._compare(old, new)
 
-    def check_data(self, data: dict[str, Any]) -> None:
+    def check_data(self, data: dict[str, Any], keys: Collection[str] | None = None) -> None:
         """Raise InputError unless the data is what this run's networks learnt.
 
         Args:
-            data: as `describe` gives it; keys left out are not compared.
+            data: as `describe` gives it.
+            keys: those that are compared; None: all.
         """
-        self._compare({key: self.data.get(key) for key in data}, data)
+        keys = data if keys is None else keys
+        self._compare({key: self.data.get(key) for key in keys}, {key: data[key] for key in keys})
 
     def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         for key, value in new.items():

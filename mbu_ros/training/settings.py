@@ -78,7 +78,7 @@ class Settings:
             if name not in NETWORKS:
                 raise InputError(f'no network {name!r}; choose some of {", ".join(NETWORKS)}')
             goes_on = self.start is not None and name in GOING_ON
-            needs = self.kind(name).needs(goes_on=goes_on, taught=bool(self.teachers))
+            needs = self.needs(name, goes_on=goes_on)
             missing = [other for other in needs if other not in self.networks]
             if missing:
                 raise InputError(
@@ -119,6 +119,10 @@ class Settings:
             # Nothing is to be measured on `masked`, so it goes to bits in stages by itself.
             return dataclasses.replace(kind, start=NETWORKS['masked'].start, staged=True)
         return kind
+
+    def needs(self, network: str, *, goes_on: bool = False) -> tuple[str, ...]:
+        """The networks of the run that one needs; see `Kind.needs`."""
+        return self.kind(network).needs(goes_on=goes_on, taught=bool(self.teachers))
 
     def seconds(self, network: str) -> float:
         """Time for the training steps of one of its networks that are not kept."""

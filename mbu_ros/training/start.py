@@ -16,7 +16,7 @@ from mbu_ros.network.restore import restore
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.batches import TrainingFrames, views
 from mbu_ros.training.networks import CHOSEN, GOING_ON, NETWORKS, from_model
-from mbu_ros.training.run import COMMON_DATA, RUN_FILE, Run
+from mbu_ros.training.run import COMMON_DATA, RUN_FILE, Run, open_run
 from mbu_ros.training.settings import Settings
 
 DEFAULT_WIDTH, DEFAULT_DEPTH = 16, 4
@@ -106,7 +106,7 @@ def started_network(
 def check_kept(settings: Settings, data: dict[str, Any]) -> None:
     """Raise InputError where kept networks learnt other data than the run's, as in `describe`."""
     if settings.keep:
-        _open_run(settings.start).check_data({key: data[key] for key in COMMON_DATA})
+        open_run(settings.start).check_data(data, COMMON_DATA)
 
 
 def keep_network(name: str, run: Run) -> None:
@@ -115,7 +115,7 @@ def keep_network(name: str, run: Run) -> None:
     Raises:
         InputError: the start is gone, or damaged.
     """
-    source = _open_run(run.settings.start)
+    source = open_run(run.settings.start)
     run.take_network(name, source)
     if NETWORKS[name].masked == CHOSEN:
         run.choice = source.choice
@@ -167,8 +167,7 @@ def check_start(settings: Settings) -> None:
             f'{", ".join(GOING_ON)} that it has in --networks'
         )
     for name in (name for name in GOING_ON if name in networks):
-        needs = settings.kind(name).needs(taught=bool(settings.teachers))
-        missing = [other for other in needs if other not in networks]
+        missing = [other for other in settings.needs(name) if other not in networks]
         if missing and not _has(source, name, networks):
             raise InputError(
                 f'{start} has no finished network {name!r} to go on from, so that it needs '
@@ -189,12 +188,8 @@ def _source(run: Run, name: str) -> Model | Run | None:
 
 def _open(start: str) -> Model | Run:
     if _is_run(start):
-        return _open_run(start)
+        return open_run(start)
     return load_model(find_model(start))
-
-
-def _open_run(start: str) -> Run:
-    return Run(Path(start).expanduser())
 
 
 def _is_run(start: str) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mbu_ros.errors import InputError
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.networks import TEACHER
-from mbu_ros.training.run import COMMON_DATA, SAME_FRAMES, Run
+from mbu_ros.training.run import COMMON_DATA, SAME_FRAMES, Run, open_run
 from mbu_ros.training.settings import Settings
 
 
@@ -47,15 +47,15 @@ def check_teachers(settings: Settings, data: dict[str, Any]) -> None:
         data: of that run, as `run.describe` gives it.
     """
     for folder in settings.teachers:
-        run = Run(folder)
-        run.check_data({key: data[key] for key in COMMON_DATA})
+        run = open_run(folder)
+        run.check_data(data, COMMON_DATA)
         if not run.has(TEACHER):
             raise InputError(
                 f'{folder} has no finished network {TEACHER!r} to teach; finish that run with '
                 '--resume, or leave it out of --teachers'
             )
     if settings.recipe.feature_loss and settings.teachers and TEACHER not in settings.networks:
-        _check_features(settings, Run(settings.teachers[0]).settings)
+        _check_features(settings, open_run(settings.teachers[0]).settings)
 
 
 def other_results(run: Run) -> dict[str, dict]:
@@ -67,8 +67,8 @@ def other_results(run: Run) -> dict[str, dict]:
     found = {}
     for folder in run.settings.teachers:
         try:
-            other = Run(folder)
-            other.check_data({key: run.data[key] for key in SAME_FRAMES})
+            other = open_run(folder)
+            other.check_data(run.data, SAME_FRAMES)
         except InputError:
             continue
         if TEACHER in other.results:
@@ -94,6 +94,6 @@ def load_teacher(run: Run) -> nn.Module:
         InputError: one of them is gone, or damaged.
     """
     runs = [run] if TEACHER in run.settings.networks else []
-    runs += [Run(folder) for folder in run.settings.teachers]
+    runs += [open_run(folder) for folder in run.settings.teachers]
     teachers = [each.network(TEACHER) for each in runs]
     return Teachers(teachers) if len(teachers) > 1 else teachers[0]

@@ -443,6 +443,7 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
         (['--teachers', str(trained), '--networks', 'float'], 'no network to teach among float'),
         (['--teachers', str(trained), '--networks', 'binary'], "'binary' needs 'float'"),
         (['--teachers', str(tmp_path / 'none')], 'none/run.json: cannot be read'),
+        (['--teachers', '~nobody-there/run'], 'nobody-there/run/run.json: cannot be read'),
         (['--teachers', str(trained), str(unfinished)], "no finished network 'float' to teach"),
         (['--start', lacking, '--networks', 'float,chosen'], "no .* 'chosen' .* needs 'masked'"),
         (['--start', model, '--keep', 'float'], "no finished network 'float' to take over"),
