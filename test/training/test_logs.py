@@ -4,6 +4,7 @@
 
 import sys
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -82,6 +83,8 @@ def test_a_resumed_network_shows_each_step_once(tensorboard, tmp_path):
     for step in range(10):
         logs.add({'step': step, 'loss': 1.0})
     logs.close()  # killed, with a checkpoint of step 6
+    # TensorBoard orders files by second, then process, then a count, of which 10 is before 9.
+    time.sleep(1.1)
     with Logs(tmp_path, print) as logs:
         logs.start('float', 6)
         for step in range(6, 12):
