@@ -231,6 +231,7 @@ RECIPES = {
             brightness=0.2,
             contrast=0.3,
             color=0.1,
+            noise=4.0,
             classmix=0.4,
             cutmix=0.4,
             mixup=0.3,

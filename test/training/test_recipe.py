@@ -31,6 +31,7 @@ def test_patient_is_what_the_documentation_says():
         [
             *('classmix=0.4', 'cutmix=0.4', 'averaging=0.9998', 'final_rate=0.1'),
             *('label_loss=0', 'mixup=0.3', 'color=0.1', 'contrast=0.3', 'brightness=0.2'),
+            'noise=4',
         ]
     )
     patient = RECIPES['patient']
