@@ -1,14 +1,16 @@
 // Copyright 2026 The mbu_ros authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The last 3x3 convolution on bits fused with the 1x1 head and argmax: its bits never reach memory.
+// The last 3x3 convolution on bits fused with the 1x1 head and argmax: nothing between them reaches
+// memory.
 //
 // Reads bits [batch][height][width][bytes], writes labels uint8 [batch][rows][columns], cropped to
 // the image without padding, and where asked for the winner's softmax, float32 of the same shape.
 //
-// The head is a product on int8 Tensor Cores. A thread's sums become bytes 0 (bit set) and -1
-// (not), which are its operand as they lie; the bias contains the sum of the weights that makes up
-// for it.
+// The head is a product on int8 Tensor Cores, whose operand is a thread's sums as they lie, as
+// bytes. Of a head that reads bits they are 0 (bit set) and -1 (not), and the bias contains the sum
+// of the weights that makes up for it. Of one that reads sums they are these less their thresholds,
+// clipped; see Head in mbu_ros/model/deployed.py.
 #include "bit_conv.cuh"
 #include "multiply_mma.cuh"
 #include "multiply_wgmma.cuh"
@@ -21,6 +23,7 @@ struct Head {
   const int* bias;  // [8 * class tiles], INT_MIN beyond the last class
   int classes;
   float scale;  // trained logit per unit of the integer logit
+  int lowest;   // the least that it reads of a sum, -128 or 0; 1 where it reads bits
 };
 
 struct Labels {
@@ -36,6 +39,11 @@ __device__ __forceinline__ unsigned sign_bytes(int a, int b, int c, int d) {
   return permute_bytes<0x5410>(low, high);
 }
 
+// Four bytes, each the number clipped to [lowest, 127].
+__device__ __forceinline__ unsigned clipped_bytes(int a, int b, int c, int d, int lowest) {
+  return saturated_bytes(max(a, lowest), max(b, lowest), max(c, lowest), max(d, lowest));
+}
+
 template <class Multiply, int kThreads>
 __device__ __forceinline__ void last_conv(const Sources& sources, const Weights& weights,
                                           const Rings& rings, const Head& head,
@@ -46,6 +54,7 @@ __device__ __forceinline__ void last_conv(const Sources& sources, const Weights&
     constexpr int kPixels = Result<Multiply>::kPixels;
     static_assert(kPixels == 4, "each of four threads writes one pixel");
     const int lane = threadIdx.x % 32, t = lane % 4;
+    const bool reads_bits = head.lowest == 1;
     unsigned a[kPixels][kSteps][2];
 #pragma unroll
     for (int i = 0; i < kPixels; ++i) {
@@ -55,9 +64,10 @@ __device__ __forceinline__ void last_conv(const Sources& sources, const Weights&
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
           const int j = 4 * step + 2 * half;
-          a[i][step][half] =
-              sign_bytes(result.margin(i, j, 0, count), result.margin(i, j, 1, count),
-                         result.margin(i, j + 1, 0, count), result.margin(i, j + 1, 1, count));
+          const int m[4] = {result.margin(i, j, 0, count), result.margin(i, j, 1, count),
+                            result.margin(i, j + 1, 0, count), result.margin(i, j + 1, 1, count)};
+          a[i][step][half] = reads_bits ? sign_bytes(m[0], m[1], m[2], m[3])
+                                        : clipped_bytes(m[0], m[1], m[2], m[3], head.lowest);
         }
     }
 
@@ -143,17 +153,18 @@ __device__ __forceinline__ void last_conv(const Sources& sources, const Weights&
 
 // NAME(input, input bytes per pixel, batch, height, width,
 //      weights, offsets, weight stages of a slice, input stages, weight stages of the ring,
-//      head weights, head bias, classes, scale, labels, confidence, rows, columns, with confidence)
+//      head weights, head bias, classes, scale, lowest, labels, confidence, rows, columns,
+//      with confidence)
 #define MBU_LAST_CONV(NAME, THREADS, ...)                                                        \
   extern "C" __global__ void __launch_bounds__(THREADS, 1)                                       \
       NAME(const unsigned char* input, int input_bytes, int batch, int height, int width,        \
            const unsigned char* weights, const int* offsets, int slice_stages, int input_stages, \
            int weight_stages, const unsigned* head_weights, const int* head_bias, int classes,   \
-           float scale, unsigned char* labels, float* confidence, int rows, int columns,         \
-           int with_confidence) {                                                                \
+           float scale, int lowest, unsigned char* labels, float* confidence, int rows,          \
+           int columns, int with_confidence) {                                                   \
     mbu::last_conv<__VA_ARGS__, THREADS>(                                                        \
         {input, input, input_bytes, 1, batch, height, width}, {weights, offsets, slice_stages},  \
-        {input_stages, weight_stages}, {head_weights, head_bias, classes, scale},                \
+        {input_stages, weight_stages}, {head_weights, head_bias, classes, scale, lowest},        \
         {labels, confidence, rows, columns, with_confidence});                                   \
   }
 

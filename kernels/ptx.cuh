@@ -46,6 +46,14 @@ __device__ __forceinline__ uint32_t permute_bytes(uint32_t a, uint32_t b) {
   return bytes;
 }
 
+// Four bytes from four numbers, the first in the lowest, each clipped to [-128, 127].
+__device__ __forceinline__ uint32_t saturated_bytes(int a, int b, int c, int d) {
+  uint32_t high, bytes;
+  asm("cvt.pack.sat.s8.s32.b32 %0, %1, %2, %3;" : "=r"(high) : "r"(d), "r"(c), "r"(0));
+  asm("cvt.pack.sat.s8.s32.b32 %0, %1, %2, %3;" : "=r"(bytes) : "r"(b), "r"(a), "r"(high));
+  return bytes;
+}
+
 // ---- Barriers in shared memory: one side arrives, the other waits for a phase to complete. ----
 
 __device__ __forceinline__ void barrier_init(uint32_t barrier, int arrivals) {

@@ -4,7 +4,7 @@
 
 Every convolution is one matrix product in float32 of bits or bytes with small integers. No sum
 leaves the 24 bits that float32 holds exactly (at most 9 * 2 * 32768 weights of size 1 on bits, 27
-products of 128 * 128 in the first layer, 512 * 128 in the head), so the order of additions does
+products of 128 * 128 in the first layer, 512 of them in the head), so the order of additions does
 not matter and the result is the integer one on any processor and BLAS.
 
 Rows are shared out to threads here, each with a BLAS of one thread: the BLAS's own threads wait
@@ -33,7 +33,7 @@ from mbu_ros.engine.base import (
 )
 from mbu_ros.imaging.messages import to_rgb
 from mbu_ros.imaging.resize import resize_frame, resize_mask
-from mbu_ros.model.deployed import Model
+from mbu_ros.model.deployed import HIGHEST, Model
 from mbu_ros.model.structure import FIRST, UP, padded_size
 
 BLOCK_VALUES = 1 << 19
@@ -142,15 +142,23 @@ class ReferenceEngine:
             if len(shape.in_channels) == 2:
                 bits = np.concatenate([skips.pop(shape.level), bits], axis=-1)
             border = np.pad(bits, ((1, 1), (1, 1), (0, 0)))
-            bits = self._conv3x3(border, matrix, layer.threshold)
+            lowest = model.head.lowest if shape == model.shapes[-2] else None
+            bits = self._conv3x3(border, matrix, layer.threshold, lowest)
         sums = bits[:height, :width].reshape(-1, bits.shape[-1]) @ self._head
         logits: np.ndarray = sums.astype(np.int32) + model.head.bias
         return logits.reshape(height, width, -1)
 
     def _conv3x3(
-        self, bordered: np.ndarray, matrix: np.ndarray, threshold: np.ndarray
+        self,
+        bordered: np.ndarray,
+        matrix: np.ndarray,
+        threshold: np.ndarray,
+        lowest: int | None = None,
     ) -> np.ndarray:
-        """3x3 convolution, threshold: float32 [H + 2, W + 2, C] to bits as float32 [H, W, out]."""
+        """3x3 convolution, threshold: float32 [H + 2, W + 2, C] to bits as float32 [H, W, out].
+
+        To what a head reads instead, where that is given what it reads at least; see `Head`.
+        """
         height, width, channels = bordered.shape[0] - 2, bordered.shape[1] - 2, bordered.shape[2]
         windows = np.lib.stride_tricks.sliding_window_view(bordered, (3, 3), axis=(0, 1))
         windows = windows.transpose(0, 1, 3, 4, 2)  # [H, W, row, column, C]
@@ -158,8 +166,9 @@ class ReferenceEngine:
         limit = _float_threshold(threshold)
 
         def work(rows: slice) -> None:
-            unrolled = windows[rows].reshape(-1, 9 * channels)
-            output[rows] = (unrolled @ matrix >= limit).reshape(-1, width, matrix.shape[1])
+            sums = windows[rows].reshape(-1, 9 * channels) @ matrix
+            read = sums >= limit if lowest is None else np.clip(sums - limit, lowest, HIGHEST)
+            output[rows] = read.reshape(-1, width, matrix.shape[1])
 
         self._share_out(work, height, width * 9 * channels)
         return output

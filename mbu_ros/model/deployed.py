@@ -8,8 +8,9 @@ Activations are bits a in {0, 1}. Each binary layer computes, per output channel
 
 which on bits is popcount(a & plus) - popcount(a & minus) (the subtractive encoding of MBU-Net,
 arXiv 2601.11660). Borders are padded with 0. Max pooling is OR. The first layer does the same with
-int8 weights on pixel - 128, padded with mean - 128; the head gives int32 logits, and the label is
-the class of the highest logit, the lowest such class on a tie.
+int8 weights on pixel - 128, padded with mean - 128. The head reads the last layer's bits, or how
+far its sums are from their thresholds, in int8; it gives int32 logits, and the label is the class
+of the highest logit, the lowest such class on a tie.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ ALWAYS = np.iinfo(np.int32).min
 """Threshold of a bit that is always 1."""
 NEVER = np.iinfo(np.int32).max
 """Threshold of a bit that is always 0."""
+HIGHEST = 127
+"""What a head reads at most of a sum."""
+LOWEST = (-128, 0)
+"""What a head may read at least of a sum."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +77,20 @@ class BinaryLayer:
 
 @dataclass(frozen=True)
 class Head:
-    """1x1 convolution from bits to logits.
+    """1x1 convolution to logits.
 
     Attributes:
         weight: int8 [classes, in].
         bias: int32 [classes].
         scale: logit of the trained network per unit of the integer logit; only confidence uses it.
+        lowest: None: it reads the last layer's bits. Else it reads acc - threshold of that layer
+            instead, clipped to [lowest, `HIGHEST`]: -128, or 0, which makes it a ReLU.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     scale: float
+    lowest: int | None = None
 
 
 @dataclass(frozen=True)

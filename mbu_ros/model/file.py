@@ -5,7 +5,9 @@
 Tensors: `first.weight` int8, `first.threshold` int32; per binary layer NAME `NAME.plus` uint32,
 `NAME.minus` uint32 (two planes only) and `NAME.threshold` int32; `head.weight` int8, `head.bias`
 int32. Shapes as in `deployed`. The safetensors metadata has `format`, `format_version` and
-`model`, a JSON object with the other fields of `Model`.
+`model`, a JSON object with the other fields of `Model`. Files whose head reads sums have
+`head_lowest` there, and version 2, since releases that read version 1 alone would take them for
+other networks; all others have version 1.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ from safetensors.numpy import save_file
 
 from mbu_ros.data.sample import IGNORE, ClassMap
 from mbu_ros.errors import InputError
-from mbu_ros.model.deployed import BinaryLayer, FirstLayer, Head, Model
+from mbu_ros.model.deployed import LOWEST, BinaryLayer, FirstLayer, Head, Model
 from mbu_ros.model.digest import verified
 from mbu_ros.model.packing import pack_sources, source_words
 from mbu_ros.model.structure import FIRST, HEAD, TAPS, UP, LayerShape, layer_shapes
 from mbu_ros.replacing import replacing
 
 FORMAT = 'mbu_ros'
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = {'1': False, '2': True}
+"""Versions that this release reads: whether the head reads sums."""
 
 MAX_WIDTH, MAX_DEPTH, MAX_SIDE = 512, 6, 16384
 MAX_BIAS = 1 << 30  # so that a logit never leaves int32
@@ -50,7 +53,8 @@ def save_model(model: Model, path: Path | str) -> None:
         text = json.dumps(metadata, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f'{path}: metadata: "training" cannot be JSON: {error}') from error
-    header = {'format': FORMAT, 'format_version': str(FORMAT_VERSION), 'model': text}
+    version = '1' if model.head.lowest is None else '2'
+    header = {'format': FORMAT, 'format_version': version, 'model': text}
     with replacing(path) as temporary:
         try:
             save_file(tensors, temporary, header)
@@ -92,16 +96,21 @@ def _read_metadata(path: Path, header: dict[str, str] | None) -> Metadata:
     if not header or header.get('format') != FORMAT:
         raise InputError(f'{path}: a safetensors file, but not of {FORMAT}; {REMEDY}')
     version = header.get('format_version')
-    if version != str(FORMAT_VERSION):
+    if version not in FORMAT_VERSIONS:
         raise InputError(
-            f'{path}: format version {version}, this release reads version {FORMAT_VERSION}; '
-            f'{REMEDY} of this release'
+            f'{path}: format version {version}, this release reads versions '
+            f'{" and ".join(FORMAT_VERSIONS)}; {REMEDY} of this release'
         )
     try:
         metadata: Metadata = json.loads(header.get('model', ''))
     except (ValueError, RecursionError) as error:
         raise InputError(f'{path}: its metadata is not valid JSON; {REMEDY}') from error
     _check_metadata(path, metadata)
+    if ('head_lowest' in metadata) != FORMAT_VERSIONS[version]:
+        raise InputError(
+            f'{path}: metadata: "head_lowest" belongs to format version 2, this is {version}; '
+            f'{REMEDY}'
+        )
     return metadata
 
 
@@ -156,6 +165,11 @@ def _check_metadata(path: Path, metadata: object) -> None:
     require(
         isinstance(scale, (int, float)) and not isinstance(scale, bool) and 0 < scale < 1e6,
         '"head_scale" must be a positive number',
+    )
+    lowest = metadata.get('head_lowest', 0)
+    require(
+        _is_int(lowest, min(LOWEST), 0) and lowest in LOWEST,
+        f'"head_lowest" must be {" or ".join(map(str, LOWEST))}',
     )
     binary = [s.name for s in _shapes(metadata) if s.is_binary]
     plan = metadata.get('planes')
@@ -251,6 +265,7 @@ def _metadata(model: Model) -> Metadata:
         'depth': model.depth,
         'planes': model.plan,
         'head_scale': model.head.scale,
+        **({} if model.head.lowest is None else {'head_lowest': model.head.lowest}),
         'training': model.training,
     }
 
@@ -290,6 +305,11 @@ def _assemble(metadata: Metadata, tensors: dict[str, np.ndarray]) -> Model:
             for shape in _shapes(metadata)
             if shape.is_binary
         },
-        head=Head(tensors['head.weight'], tensors['head.bias'], float(metadata['head_scale'])),
+        head=Head(
+            tensors['head.weight'],
+            tensors['head.bias'],
+            float(metadata['head_scale']),
+            metadata.get('head_lowest'),
+        ),
         training=metadata['training'],
     )

@@ -25,6 +25,11 @@ sum q (mean - 128) everywhere; the threshold takes that, and 1 / k, along.
 
 The head has logits = c (sum q s) + b = 2 c (sum q a + (b / c - sum q) / 2): the integer logits are
 in units of 2 c. The bias is rounded to such a unit, as it is in training.
+
+A head that reads sums reads r = (y - t) / 2 instead, of a channel with gamma < 0 its negative,
+rounded to an integer and clipped. Since y = 2 acc - S, that is acc - (t + S) / 2, or the negative:
+acc - threshold, where the threshold is the nearest integer to (t + S) / 2, and of swapped planes to
+its negative. Its logits are c (sum q r) + b, in units of c.
 """
 
 from __future__ import annotations
@@ -67,15 +72,22 @@ class BatchNorm:
                 )
 
 
-def _thresholds(norm: BatchNorm, scale: np.ndarray | float, offset: np.ndarray) -> np.ndarray:
+def _thresholds(
+    norm: BatchNorm, scale: np.ndarray | float, offset: np.ndarray, *, nearest: bool = False
+) -> np.ndarray:
     """Thresholds on the (possibly negated) integer sum, where y = scale * sum - scale * offset.
 
-    `offset` is [out] or [out, taps]; int32 of its shape comes back.
+    `offset` is [out] or [out, taps]; int32 of its shape comes back. `nearest`: what a head that
+    reads sums takes from them, else the least sum of a bit that is set.
     """
     flat = [np.asarray(v, np.float64) for v in (norm.gamma, norm.beta, norm.edge())]
     gamma, beta, edge = (v.reshape(v.shape + (1,) * (offset.ndim - 1)) for v in flat)
     edge = edge / np.asarray(scale, np.float64) + offset
-    threshold = np.where(gamma > 0, np.ceil(edge), -np.floor(edge))
+    if nearest:
+        with np.errstate(invalid='ignore'):  # where gamma is 0
+            threshold = np.sign(gamma) * np.rint(edge)
+    else:
+        threshold = np.where(gamma > 0, np.ceil(edge), -np.floor(edge))
     threshold = np.where(gamma == 0, np.where(beta >= 0, ALWAYS, NEVER), threshold)
     return np.clip(threshold, ALWAYS, NEVER).astype(np.int32)
 
@@ -104,7 +116,12 @@ def fold_first(
 
 
 def fold_binary(
-    shape: LayerShape, weight: np.ndarray, planes: int, norm: BatchNorm
+    shape: LayerShape,
+    weight: np.ndarray,
+    planes: int,
+    norm: BatchNorm,
+    *,
+    sums_are_read: bool = False,
 ) -> BinaryLayer:
     """Fold a convolution or up-convolution.
 
@@ -113,6 +130,7 @@ def fold_binary(
         weight: int8 [out, taps, in] of -1, 0 and +1; without 0 where planes is 1.
         planes: 1 or 2.
         norm: the batch norm that follows.
+        sums_are_read: whether the head reads its sums; else its bits count.
 
     Raises:
         InputError: a parameter is not finite, or a layer of one plane has weights of 0.
@@ -125,29 +143,36 @@ def fold_binary(
         )
     axis = 2 if shape.kind == UP else (1, 2)
     # y = 2 acc - S, so in terms of `_thresholds` the scale is 2 and the offset S / 2.
-    threshold = _thresholds(norm, 2.0, weight.astype(np.int64).sum(axis=axis) / 2)
+    offset = weight.astype(np.int64).sum(axis=axis) / 2
+    threshold = _thresholds(norm, 2.0, offset, nearest=sums_are_read)
     signed = np.where((norm.gamma < 0)[:, None, None], -weight, weight)
     plus, minus = (pack_sources(signed == sign, shape.in_channels) for sign in (1, -1))
     return BinaryLayer(plus, minus if planes == 2 else None, threshold)
 
 
-def fold_head(weight: np.ndarray, scale: float, bias: np.ndarray) -> Head:
+def fold_head(
+    weight: np.ndarray, scale: float, bias: np.ndarray, lowest: int | None = None
+) -> Head:
     """Fold the head.
 
     Args:
         weight: int8 [classes, in].
-        scale: positive: logits = scale * sum of weight * s + bias, s in {-1, +1}.
+        scale: positive: logits = scale * sum of weight * s + bias, s in {-1, +1}, or the clipped
+            sums that it reads.
         bias: float [classes].
+        lowest: see `Head`.
 
     Raises:
         InputError: a parameter is not finite.
     """
     with np.errstate(divide='ignore', invalid='ignore'):
-        exact = (np.asarray(bias, np.float64) / scale - weight.sum(axis=1, dtype=int)) / 2
+        exact = np.asarray(bias, np.float64) / scale
+        if lowest is None:
+            exact, scale = (exact - weight.sum(axis=1, dtype=int)) / 2, 2 * scale
     # Beyond this the integers would not fit; no training that went well comes near.
     if not 0 < scale < np.inf or not (np.abs(exact) < 2**30).all():
         raise InputError(
             'the head has parameters that are not finite or out of range; its training diverged, '
             'go back to an earlier checkpoint'
         )
-    return Head(weight, np.rint(exact).astype(np.int32), 2 * float(scale))
+    return Head(weight, np.rint(exact).astype(np.int32), float(scale), lowest)

@@ -20,6 +20,7 @@ def random_model(
     input_size: tuple[int, int] = (64, 80),
     seed: int = 0,
     plan: dict[str, int] | None = None,
+    lowest: int | None = None,
 ) -> Model:
     """A model whose weights, mask plan and thresholds are random, and whose labels vary.
 
@@ -28,6 +29,7 @@ def random_model(
 
     Args:
         plan: planes (1 or 2) per binary layer; random where None.
+        lowest: of the head; see `deployed.Head`.
     """
     random = np.random.default_rng(seed)
     shapes = layer_shapes(width, depth, classes)
@@ -54,9 +56,18 @@ def random_model(
         depth=depth,
         first=FirstLayer(first, (center + spread).astype(np.int32)),
         layers=layers,
-        head=Head(head, (-head.astype(np.int32).sum(axis=1) // 2).astype(np.int32), 0.01),
+        head=Head(head, _head_bias(head, lowest), 0.01, lowest),
         training={'data': 'none: random parameters'},
     )
+
+
+def _head_bias(weight: np.ndarray, lowest: int | None) -> np.ndarray:
+    """What makes logits of random activations vary around 0."""
+    total: np.ndarray = weight.sum(axis=1, dtype=np.int32)
+    if lowest is None:
+        return -total // 2
+    # Half of the sums lie above their thresholds, by a few units.
+    return -total if lowest == 0 else 0 * total
 
 
 def _random_layer(random: np.random.Generator, shape: LayerShape, planes: int) -> BinaryLayer:

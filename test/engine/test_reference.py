@@ -63,6 +63,9 @@ def naive_logits(model, image):
                         a = packed[y + tap // 3, x + tap % 3]
                         acc = acc + count(a & layer.plus[:, tap]) - count(a & minus[:, tap])
                     output[y, x] = acc >= layer.threshold
+                    if shape.name == 'decoder.0.conv2' and model.head.lowest is not None:
+                        margin = acc - layer.threshold.astype(int)
+                        output[y, x] = np.minimum(np.maximum(margin, model.head.lowest), 127)
         bits = output
     logits = bits[:height, :width] @ model.head.weight.astype(int).T + model.head.bias
     return logits
@@ -74,12 +77,15 @@ def count(words):
     return np.unpackbits(octets, axis=1).sum(axis=1).astype(int)
 
 
+@pytest.mark.parametrize('lowest', [None, 0, -128])
 @pytest.mark.parametrize(
     ('width', 'depth', 'size', 'seed'),
     [(16, 2, (16, 16), 0), (16, 2, (13, 22), 1), (33, 1, (9, 7), 2), (8, 3, (17, 8), 3)],
 )
-def test_logits_equal_the_definition(width, depth, size, seed):
-    model = random_model(width=width, depth=depth, classes=4, input_size=size, seed=seed)
+def test_logits_equal_the_definition(width, depth, size, seed, lowest):
+    model = random_model(
+        width=width, depth=depth, classes=4, input_size=size, seed=seed, lowest=lowest
+    )
     image = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
     logits = ReferenceEngine(model).logits(image)
     assert logits.dtype == np.int32

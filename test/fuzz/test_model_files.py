@@ -30,11 +30,14 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp('models')
 
 
-@pytest.fixture(scope='module')
-def good(folder):
+@pytest.fixture(scope='module', params=[None, 0], ids=['bits', 'sums'])
+def good(folder, request):
     """A good file, in parts: its header's entries and its data."""
     path = folder / 'good.safetensors'
-    save_model(random_model(width=4, depth=1, classes=3, input_size=(6, 10)), path)
+    model = random_model(
+        width=4, depth=1, classes=3, input_size=(6, 10), lowest=request.param
+    )
+    save_model(model, path)
     content = path.read_bytes()
     (length,) = struct.unpack('<Q', content[:8])
     return json.loads(content[8 : 8 + length]), content[8 + length :]

@@ -56,6 +56,7 @@ def networks(draw):
         classes=draw(st.integers(1, 20) | st.just(254)),
         input_size=(draw(sides), draw(sides)),
         seed=draw(st.integers(0, 9)),
+        lowest=draw(st.sampled_from([None, 0, -128])),
     )
 
 

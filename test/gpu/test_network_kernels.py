@@ -52,6 +52,19 @@ def test_network(run, limits, instruction, planes, width, depth, classes, size, 
     check_launches(run, limits, model, batch, instruction, confidence=batch % 2 == 1)
 
 
+@pytest.mark.parametrize('lowest', [0, -128])
+@pytest.mark.parametrize('planes', [2, 1])
+@pytest.mark.parametrize(
+    'width, size', [(16, (33, 47)), (64, (64, 96)), (96, (17, 37)), (128, (24, 40))]
+)
+def test_heads_that_read_sums(run, limits, instruction, planes, width, size, lowest):
+    model = random_model(
+        width=width, depth=2, classes=11, input_size=size, seed=width,
+        plan=plan_of(planes, width, 2, 11), lowest=lowest,
+    )
+    check_launches(run, limits, model, 2, instruction, confidence=True)
+
+
 def test_network_of_many_tiles(run, limits, instruction):
     """More tiles than groups, so that every block goes through several rounds."""
     model = random_model(

@@ -87,7 +87,33 @@ def test_safetensors_of_something_else(saved):
 
 def test_another_version(saved):
     rewrite(saved, header={'format_version': '99'})
-    with pytest.raises(InputError, match='version 99.*version 1'):
+    with pytest.raises(InputError, match='version 99.*versions 1 and 2'):
+        load_model(saved)
+
+
+@pytest.mark.parametrize('lowest', [-128, 0])
+def test_a_head_that_reads_sums_is_of_version_2(tmp_path, lowest):
+    path = tmp_path / 'model.safetensors'
+    save_model(random_model(lowest=lowest), path)
+    assert load_model(path).head.lowest == lowest
+    with safe_open(path, framework='numpy') as file:
+        assert file.metadata()['format_version'] == '2'
+    rewrite(path, header={'format_version': '1'})
+    with pytest.raises(InputError, match='"head_lowest" belongs to format version 2, this is 1'):
+        load_model(path)
+
+
+def test_one_that_reads_bits_is_of_version_1(saved):
+    assert load_model(saved).head.lowest is None
+    rewrite(saved, header={'format_version': '2'})
+    with pytest.raises(InputError, match='"head_lowest" belongs to format version 2, this is 2'):
+        load_model(saved)
+
+
+@pytest.mark.parametrize('lowest', [-127, 1, True, False, None, 'all', 0.0])
+def test_what_a_head_reads_of_sums_is_one_of_two_ranges(saved, lowest):
+    rewrite(saved, header={'format_version': '2'}, metadata={'head_lowest': lowest})
+    with pytest.raises(InputError, match='"head_lowest" must be -128 or 0'):
         load_model(saved)
 
 

@@ -194,8 +194,9 @@ def pack_first(first: FirstLayer) -> tuple[np.ndarray, np.ndarray]:
 def pack_head(head: Head) -> tuple[np.ndarray, np.ndarray]:
     """Head: fragments uint32 [class tile][K step of 32][2][lane] and bias int32 [8 * class tiles].
 
-    The kernel's operand is bit - 1, so the bias takes up the sum of the weights. Lane 4 g + t holds
-    of class g of a tile the weights of the channels whose bits thread t of four has.
+    Where the head reads bits the kernel's operand is bit - 1, so the bias takes up the sum of the
+    weights. Lane 4 g + t holds of class g of a tile the weights of the channels that thread t of
+    four has.
     """
     classes, channels = head.weight.shape
     columns = padded_channels(channels)
@@ -205,7 +206,9 @@ def pack_head(head: Head) -> tuple[np.ndarray, np.ndarray]:
     # Channel (columns / 4) t + 8 step + 4 half + byte.
     parts = weight.reshape(tiles, 8, 4, columns // 32, 2, 4).transpose(0, 3, 4, 1, 2, 5)
     bias = np.full(tiles * 8, np.iinfo(np.int32).min, np.int64)
-    bias[:classes] = head.bias.astype(np.int64) + head.weight.astype(np.int64).sum(axis=1)
+    bias[:classes] = head.bias
+    if head.lowest is None:
+        bias[:classes] += head.weight.astype(np.int64).sum(axis=1)
     return (
         np.ascontiguousarray(parts).view('<u4').reshape(tiles, columns // 32, 2, 32),
         bias.astype(np.int32),

@@ -31,6 +31,8 @@ FIRST_BLOCKS = 2
 """Blocks of the first convolution that a multiprocessor holds; each goes through several tiles."""
 MOST_HEAD_CHANNELS = 128
 """The last convolution is fused with the head, for which one slice must hold all its channels."""
+READS_BITS = 1
+"""What the last convolution is told instead of the least that the head reads of a sum."""
 MOST_TENSOR_BYTES = 2**31 - 1
 """Kernels count the bytes of a tensor in a C int."""
 
@@ -259,6 +261,7 @@ def _add_last(
             Constant('head.bias'),
             len(model.classes),
             float(model.head.scale),
+            READS_BITS if model.head.lowest is None else model.head.lowest,
             Buffer('labels'),
             Buffer('confidence' if confidence else 'labels'),
             *model.input_size,

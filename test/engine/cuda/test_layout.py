@@ -147,22 +147,26 @@ def test_first_layer_fragments(out):
             assert not weight.any() and offset < -(10**6)
 
 
+@pytest.mark.parametrize('lowest', [None, 0, -128])
 @pytest.mark.parametrize('classes, channels', [(2, 16), (11, 64), (9, 96), (200, 128)])
-def test_head_fragments(classes, channels):
+def test_head_fragments(classes, channels, lowest):
     random = np.random.default_rng(classes)
     head = Head(
         random.integers(-127, 128, (classes, channels), dtype=np.int8),
         random.integers(-(2**30), 2**30, classes, dtype=np.int32),
         0.1,
+        lowest,
     )
     fragments, bias = pack_head(head)
-    bits = random.random((7, channels)) < 0.5
+    read = random.integers(-128 if lowest is None else lowest, 128, (7, channels))
+    if lowest is None:
+        read = (read >= 0).astype(np.int64)
     columns = padded_channels(channels)
-    operand = np.pad(bits, ((0, 0), (0, columns - channels))).astype(np.int64) - 1
+    operand = np.pad(read, ((0, 0), (0, columns - channels))) - (lowest is None)
     # Thread t has the channels (columns / 4) t + ...; its bytes of step s, half h are the next 4.
     operand = operand.reshape(7, 4, columns // 32, 2, 4).transpose(0, 2, 3, 1, 4)
     weights = fragments.view(np.int8).reshape(-1, columns // 32, 2, 8, 4, 4).astype(np.int64)
     logits = np.einsum('nshtb,cshgtb->ncg', operand, weights).reshape(7, -1) + bias
-    expected = bits.astype(np.int64) @ head.weight.T.astype(np.int64) + head.bias
+    expected = read @ head.weight.T.astype(np.int64) + head.bias
     np.testing.assert_array_equal(logits[:, :classes], expected)
     assert (logits[:, classes:] == np.iinfo(np.int32).min).all()

@@ -47,10 +47,10 @@ SHARES = [(64, 1), (64, 2), (64, 3), (128, 1), (128, 2)]
 """Columns of a slice and groups of a block."""
 
 
-def make_model(planes, width, depth, classes, size):
+def make_model(planes, width, depth, classes, size, lowest=None):
     return random_model(
         width=width, depth=depth, classes=classes, input_size=size, seed=width + depth,
-        plan=plan_of(planes, width, depth, classes),
+        plan=plan_of(planes, width, depth, classes), lowest=lowest,
     )
 
 
@@ -97,6 +97,15 @@ def test_network(
         instruction,
         confidence=batch % 2 == 1,
     )
+
+
+@pytest.mark.parametrize('lowest', [0, -128])
+@pytest.mark.parametrize('planes, width', [(1, 16), (2, 64), (1, 128), (2, 128)])
+@pytest.mark.parametrize('architecture, instruction', KINDS)
+def test_heads_that_read_sums(emulations, architecture, instruction, planes, width, lowest):
+    model = make_model(planes, width, 1, 11, (18, 34), lowest)
+    run, limits = emulations[architecture].run_launches, LIMITS[architecture]
+    check_launches(run, limits, model, 2, instruction, confidence=planes == 2)
 
 
 @pytest.mark.parametrize('columns, groups', SHARES)

@@ -49,6 +49,8 @@ T __ldg(const T *address) {
   return *address;
 }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline int max(int a, int b) { return a > b ? a : b; }
+
 inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned shift) {
   return (static_cast<uint64_t>(high) << 32 | low) << (shift & 31) >> 32;
 }

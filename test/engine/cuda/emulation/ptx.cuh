@@ -5,6 +5,7 @@
 // Copies land late, at a random time; until then, what they write to is poisoned.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "features.cuh"
@@ -183,6 +184,14 @@ uint32_t permute_bytes(uint32_t a, uint32_t b) {
     if (selector & 8) byte = byte & 128 ? 255 : 0;
     result |= byte << 8 * i;
   }
+  return result;
+}
+
+inline uint32_t saturated_bytes(int a, int b, int c, int d) {
+  const int numbers[4] = {a, b, c, d};
+  uint32_t result = 0;
+  for (int i = 0; i < 4; ++i)
+    result |= static_cast<uint8_t>(std::clamp(numbers[i], -128, 127)) << 8 * i;
   return result;
 }
 
