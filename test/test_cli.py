@@ -38,9 +38,10 @@ def test_version(capsys):
     assert __version__ in capsys.readouterr().out
 
 
-def test_info_in_both_forms(tmp_path, capsys):
+@pytest.mark.parametrize('lowest, read', [(None, 'bits'), (-128, 'sums, from -128 to 127 above')])
+def test_info_in_both_forms(tmp_path, capsys, lowest, read):
     path = tmp_path / 'model.safetensors'
-    model = random_model(classes=4, seed=1)
+    model = random_model(classes=4, seed=1, lowest=lowest)
     save_model(model, path)
     assert main(['info', str(path), '--json']) == 0
     content = json.loads(capsys.readouterr().out)
@@ -48,9 +49,11 @@ def test_info_in_both_forms(tmp_path, capsys):
     planes = {layer['name']: layer['planes'] for layer in content['layers']}
     assert {name: planes[name] for name in model.plan} == model.plan
     assert content['file_bytes'] == path.stat().st_size
+    assert content['head_lowest'] == lowest
     assert main(['info', str(path)]) == 0
     text = capsys.readouterr().out
     assert 'decoder.0.conv2' in text and 'class3' in text
+    assert f'the head reads {read}' in text
 
 
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path):

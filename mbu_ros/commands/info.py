@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mbu_ros.model.catalog import find_model
-from mbu_ros.model.deployed import Model
+from mbu_ros.model.deployed import HIGHEST, Model
 from mbu_ros.model.digest import sha256_of
 from mbu_ros.model.file import load_model
 from mbu_ros.model.structure import padded_size
@@ -51,6 +51,7 @@ def _as_json(model: Model, costs: list[LayerCost], path: Path) -> dict:
         'file_bytes': path.stat().st_size,
         'file_sha256': sha256_of(path),
         'operations': sum(cost.operations for cost in costs),
+        'head_lowest': model.head.lowest,
         'layers': [
             {
                 'name': cost.shape.name,
@@ -106,6 +107,9 @@ def _print(model: Model, costs: list[LayerCost], path: Path) -> None:
     console.print(table)
     size = path.stat().st_size
     console.print(f'file: {size:,} bytes; operations count two per multiply-add and plane')
+    lowest = model.head.lowest
+    read = 'bits' if lowest is None else f'sums, from {lowest} to {HIGHEST} above their thresholds'
+    console.print(f'the head reads {read}')
     console.print(f'SHA-256: {sha256_of(path)}', soft_wrap=True)
     for key, value in model.training.items():
         if isinstance(value, dict):

@@ -12,7 +12,7 @@ from mbu_ros.model.deployed import Model
 from mbu_ros.model.fold import BatchNorm, fold_binary, fold_first, fold_head
 from mbu_ros.model.structure import FIRST, TAPS, UP
 from mbu_ros.network.quantize import quantize_int8
-from mbu_ros.network.unet import INPUT_SCALE, Layer, UNet
+from mbu_ros.network.unet import HEAD_INPUTS, INPUT_SCALE, Layer, UNet
 
 
 @torch.no_grad()
@@ -47,8 +47,10 @@ def deploy(
         # [in, out, row, column] or [out, in, row, column] to [out, taps, in]
         weight = weight.transpose((1, 2, 3, 0) if shape.kind == UP else (0, 2, 3, 1))
         weight = weight.reshape(shape.out_channels, TAPS[shape.kind], -1)
-        layers[shape.name] = fold_binary(shape, weight, layer.planes, norm)
-    weight, scale = quantize_int8(network.head.conv.weight)
+        layers[shape.name] = fold_binary(
+            shape, weight, layer.planes, norm, sums_are_read=layer.head_input != 'bits'
+        )
+    weight, scale = network.head.quantized_weight(network.head_unit)
     return Model(
         name=name,
         classes=classes,
@@ -62,6 +64,7 @@ def deploy(
             _numpy(weight).round().astype(np.int8)[:, :, 0, 0],
             float(scale),
             _numpy(network.head.conv.bias),
+            HEAD_INPUTS[network.last_layer.head_input],
         ),
         training=training,
     )

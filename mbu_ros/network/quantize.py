@@ -52,6 +52,12 @@ def sign(x: Tensor, gradient: str = 'quadratic') -> Tensor:
     return hard + (smooth - smooth.detach())
 
 
+def clipped_integers(x: Tensor, lowest: int, highest: int) -> Tensor:
+    """Nearest integers in [lowest, highest], with the gradient of the clipped numbers."""
+    clipped = x.clamp(lowest, highest)
+    return clipped.detach().round() + (clipped - clipped.detach())
+
+
 def _latent(weight: Tensor, channel_axis: int) -> Tensor:
     """Weights over twice their output channel's mean size, clamped to [-1, 1].
 

@@ -11,7 +11,8 @@ between the same two integers, give the same network. Chosen are:
   a network that was never deployed;
 - gamma 1, and the mean and variance that sums have on real frames, so that training, which takes
   batch norm's statistics of each batch, begins with nearly the same bits. Beta then is what puts
-  the edge half an integer below the threshold (see `model.fold` for the algebra).
+  the edge half an integer below the threshold, or, where the head reads the sums, at it (see
+  `model.fold` for the algebra).
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ from torch import Tensor
 from mbu_ros.errors import InputError
 from mbu_ros.model.deployed import ALWAYS, NEVER, Model
 from mbu_ros.model.structure import FIRST, UP
-from mbu_ros.network.unet import INPUT_SCALE, Layer, Precision, UNet, initial_size
+from mbu_ros.network.unet import (
+    HEAD_INPUTS,
+    INPUT_SCALE,
+    Layer,
+    Precision,
+    UNet,
+    initial_size,
+)
 
 KEPT_SIZE = 1.1
 """Mean size of normally distributed weights that are beyond 0.7 times the mean size of all."""
@@ -61,6 +69,8 @@ def restore(
     """
     network = UNet(model.width, model.depth, classes)
     network.set_precision(Precision.QUANTIZED, model.plan)
+    (head_input,) = (key for key, lowest in HEAD_INPUTS.items() if lowest == model.head.lowest)
+    network.set_quantizers(head_input=head_input)
     edges = {}
     for shape in network.shapes[:-1]:
         layer = network.layer(shape.name)
@@ -68,10 +78,10 @@ def restore(
             edges[shape.name] = _restore_first(layer, model, mean)
         else:
             edges[shape.name] = _restore_binary(layer, model)
-    if keep_head:
-        _restore_head(network, model)
     network.to(device, memory_format=torch.channels_last).eval()
     _measure(network, batches, edges)
+    if keep_head:
+        _restore_head(network, model)
     return network
 
 
@@ -101,7 +111,9 @@ def _restore_binary(layer: Layer, model: Model) -> Tensor:
     edge = 2 * threshold - total
     if shape.kind == UP:  # what one batch norm made four thresholds of is below all four
         edge, threshold = edge.min(axis=1), threshold[:, 0]
-    return _constant_where(edge - 0.5, threshold)
+    if layer.head_input == 'bits':
+        edge = edge - 0.5
+    return _constant_where(edge, threshold)
 
 
 def _constant_where(edge: np.ndarray, threshold: np.ndarray) -> Tensor:
@@ -113,11 +125,15 @@ def _constant_where(edge: np.ndarray, threshold: np.ndarray) -> Tensor:
 def _restore_head(network: UNet, model: Model) -> None:
     """Logits are those of the model, in its own scale."""
     head, conv = model.head, network.head.conv
-    scale = head.scale / 2
-    weight = torch.from_numpy(head.weight.astype(np.float32))
-    conv.weight.copy_(weight[:, :, None, None] * scale)
-    total = head.weight.sum(axis=1, dtype=np.int64)
-    conv.bias.copy_(torch.from_numpy((2.0 * head.bias + total) * scale))
+    weight = torch.from_numpy(head.weight.astype(np.float32)).to(conv.weight.device)
+    unit = network.head_unit
+    if unit is None:
+        weight, scale = weight / 2, head.scale / 2
+        bias = 2.0 * head.bias + head.weight.sum(axis=1, dtype=np.int64)
+    else:
+        weight, scale, bias = weight / unit, head.scale, head.bias
+    conv.weight.copy_(weight[:, :, None, None] * head.scale)
+    conv.bias.copy_(torch.from_numpy(bias * scale))
 
 
 def _measure(network: UNet, batches: Iterable[Tensor], edges: dict[str, Tensor]) -> None:

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mbu_ros.model.deployed import HIGHEST
 from mbu_ros.model.structure import FIRST, HEAD, UP, LayerShape, layer_shapes, padded_size
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.quantize import (
     MASK_THRESHOLD,
     MAX_THRESHOLD,
     binarize,
+    clipped_integers,
     mask_binarize,
     quantize_int8,
     sign,
@@ -27,6 +29,12 @@ from mbu_ros.network.quantize import (
 
 INPUT_SCALE = 1 / 64
 """Bytes less their mean, times this, have about unit size."""
+
+LEAST_UNIT = 1e-6
+"""What a sum of 1 is at least to a head that reads sums; less is nothing in int8."""
+
+HEAD_INPUTS = {'bits': None, 'relu': 0, 'sums': -128}
+"""What a head reads of the last layer, by name: bits, or the least that it reads of its sums."""
 
 
 class Precision(Enum):
@@ -56,6 +64,8 @@ class Layer(nn.Module):
         threshold_gain: logarithm of what each output channel's threshold is times that; 0 unless
             it is learnt.
         activation_gradient: of its sign; a key of `quantize.ACTIVATION_GRADIENTS`.
+        head_input: what it hands to the head, if it is the last layer: a key of `HEAD_INPUTS`;
+            'bits' of all others.
     """
 
     def __init__(self, shape: LayerShape) -> None:
@@ -65,6 +75,7 @@ class Layer(nn.Module):
         self.planes = 2
         self.mask_threshold = MASK_THRESHOLD
         self.activation_gradient = 'quadratic'
+        self.head_input = 'bits'
         inputs, outputs = sum(shape.in_channels), shape.out_channels
         # Transposed convolutions hold their weights with the input channel first.
         size = (inputs, outputs, 2, 2) if shape.kind == UP else (outputs, inputs, 3, 3)
@@ -112,10 +123,23 @@ class Layer(nn.Module):
         return self.norm(x)
 
     def activate(self, features: Tensor) -> Tensor:
-        """-1 and +1, or ReLU where nothing is quantised."""
+        """-1 and +1, or ReLU where nothing is quantised; what a head reads, of the last layer."""
         if self.precision is Precision.FLOAT:
             return functional.relu(features)
-        return sign(features, self.activation_gradient)
+        lowest = HEAD_INPUTS[self.head_input]
+        if lowest is None:
+            return sign(features, self.activation_gradient)
+        if self.precision is Precision.BINARY_ACTIVATIONS:  # whose sums are no integers
+            return features if lowest else functional.relu(features)
+        return clipped_integers(features.float() / self.unit().reshape(-1, 1, 1), lowest, HIGHEST)
+
+    def unit(self) -> Tensor:
+        """[out]: how much its features differ where a deployed sum differs by 1; no gradient.
+
+        In training too by batch norm's running variance, which the batch's is near.
+        """
+        size = 2 * self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
+        return size.detach().abs().clamp_min(LEAST_UNIT)
 
     def _thresholds(self) -> Tensor:
         """One per output channel, of the weight's rank."""
@@ -142,18 +166,33 @@ class Head(nn.Module):
         self.precision = Precision.FLOAT
         self.conv = nn.Conv2d(sum(shape.in_channels), shape.out_channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, in, H, W] to logits [N, classes, H, W]."""
+    def forward(self, x: Tensor, unit: Tensor | None = None) -> Tensor:
+        """[N, in, H, W] to logits [N, classes, H, W].
+
+        Args:
+            x: the last layer's activations.
+            unit: float [in], of the last layer, where x are sums in those.
+        """
         if self.precision is Precision.FLOAT:
             return self.conv(x)
         with torch.autocast(x.device.type, enabled=False):
-            weight, scale = quantize_int8(self.conv.weight)
+            if unit is not None:
+                weight, scale = self.quantized_weight(unit)
+                bias = self.conv.bias / scale.ravel()
+                bias = bias.detach().round() + (bias - bias.detach())
+                return (functional.conv2d(x, weight) + bias.reshape(1, -1, 1, 1)) * scale
+            weight, scale = self.quantized_weight()
             # The deployed bias is an integer b in units of 2 scale on bits: see `model.fold`.
             total = weight.detach().sum(dim=(1, 2, 3))
             exact = (self.conv.bias / scale.ravel() - total) / 2
             bias = (exact + (exact.round() - exact).detach()) * 2 + total
             sums = functional.conv2d(x.float(), weight.float()) + bias.reshape(1, -1, 1, 1)
             return sums * scale
+
+    def quantized_weight(self, unit: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As `quantize_int8`, of the weights of activations in the units that `forward` has."""
+        weight = self.conv.weight
+        return quantize_int8(weight if unit is None else weight * unit.reshape(1, -1, 1, 1))
 
 
 class UNet(nn.Module):
@@ -198,10 +237,28 @@ class UNet(nn.Module):
         self.head.precision = precision
         return self
 
+    @property
+    def last_layer(self) -> Layer:
+        """The one that the head reads."""
+        return self.layer(self.shapes[-2].name)
+
+    @property
+    def head_unit(self) -> Tensor | None:
+        """The unit of the sums that the head reads; None where it does not read integer ones."""
+        last = self.last_layer
+        integers = last.head_input != 'bits' and last.precision is Precision.QUANTIZED
+        return last.unit() if integers else None
+
     def set_quantizers(
-        self, *, mask_threshold: float | None = None, activation_gradient: str | None = None
+        self,
+        *,
+        mask_threshold: float | None = None,
+        activation_gradient: str | None = None,
+        head_input: str | None = None,
     ) -> UNet:
         """Set these attributes of all layers; see `Layer`. None leaves one as it is."""
+        if head_input is not None:
+            self.last_layer.head_input = head_input
         for layer in self.layers.values():
             if mask_threshold is not None:
                 layer.mask_threshold = mask_threshold
@@ -253,7 +310,7 @@ class UNet(nn.Module):
                 x = layer.activate(seen[-1])
             else:
                 x = layer(x, blend)
-        logits = self.head(x)[..., :height, :width]
+        logits = self.head(x, self.head_unit)[..., :height, :width]
         return (logits, seen) if features else logits
 
 

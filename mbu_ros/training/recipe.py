@@ -12,6 +12,7 @@ from typing import Any
 from mbu_ros.errors import InputError
 from mbu_ros.model.file import MAX_DEPTH
 from mbu_ros.network.quantize import ACTIVATION_GRADIENTS, MAX_THRESHOLD
+from mbu_ros.network.unet import HEAD_INPUTS
 
 RANGES = {
     'float_share': (0.001, 1000),
@@ -44,6 +45,11 @@ RANGES = {
     'float_mixup': (0, 1),
 }
 """Least and largest value of each number of a recipe."""
+CHOICES = {
+    'activation_gradient': tuple(ACTIVATION_GRADIENTS),
+    'head_input': tuple(HEAD_INPUTS),
+}
+"""What each word of a recipe may be."""
 TOGETHER = ('classmix', 'cutmix', 'mixup', 'float_mixup')
 """Probabilities that a frame of a batch gets something of the one before it."""
 
@@ -77,6 +83,9 @@ class Recipe:
         progressive: share of a student's time in which its quantised weights blend in, after that.
         activation_gradient: what stands in for the derivative of the sign; a key of
             `network.quantize.ACTIVATION_GRADIENTS`.
+        head_input: what the head of a quantised network reads of the last layer; a key of
+            `network.unet.HEAD_INPUTS`: its bits, or its sums in int8, as they are or as a ReLU
+            gives them.
         mask_threshold: a weight is 0 where it is smaller than this times its channel's mean size.
         learned_thresholds: whether training changes that number, for each output channel.
         zoom_min, zoom_max: of the random views of frames; 1 is as they are.
@@ -116,6 +125,7 @@ class Recipe:
     activation_stage: float = 0.3
     progressive: float = 0.0
     activation_gradient: str = 'quadratic'
+    head_input: str = 'bits'
     mask_threshold: float = 0.7
     learned_thresholds: bool = False
     zoom_min: float = 0.75
@@ -137,11 +147,11 @@ class Recipe:
             value = getattr(self, key)
             if not low <= value <= high:  # nor where it is NaN
                 raise InputError(f'{key} is {value}; it must be {low:g} to {high:g}')
-        if self.activation_gradient not in ACTIVATION_GRADIENTS:
-            raise InputError(
-                f'activation_gradient is {self.activation_gradient!r}; it must be one of '
-                f'{", ".join(ACTIVATION_GRADIENTS)}'
-            )
+        for key, known in CHOICES.items():
+            if getattr(self, key) not in known:
+                raise InputError(
+                    f'{key} is {getattr(self, key)!r}; it must be one of {", ".join(known)}'
+                )
         if self.zoom_min > self.zoom_max:
             raise InputError(
                 f'zoom_min is {self.zoom_min}, above zoom_max, which is {self.zoom_max}'

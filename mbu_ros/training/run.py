@@ -268,6 +268,8 @@ class Run:
         network.set_quantizers(
             mask_threshold=content['mask_threshold'],
             activation_gradient=self.settings.recipe.activation_gradient,
+            # Releases before this one had bits alone.
+            head_input=content.get('head_input', 'bits'),
         )
         return network.eval()
 
@@ -285,6 +287,7 @@ class Run:
                 'precision': (Precision.QUANTIZED if quantized else Precision.FLOAT).value,
                 'plan': network.plan if quantized else None,
                 'mask_threshold': self.settings.recipe.mask_threshold,
+                'head_input': network.last_layer.head_input,
                 'progress': vars(progress),
             },
         )

@@ -93,7 +93,9 @@ class Trainer:
         self._best = Best() if selecting else None
         self.progress = Progress()
         network.set_quantizers(
-            mask_threshold=recipe.mask_threshold, activation_gradient=recipe.activation_gradient
+            mask_threshold=recipe.mask_threshold,
+            activation_gradient=recipe.activation_gradient,
+            head_input=recipe.head_input,
         )
 
     def run(self) -> UNet:

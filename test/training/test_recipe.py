@@ -50,6 +50,7 @@ def test_patient_is_what_the_documentation_says():
         ('learning_rate=nan', 'learning_rate is nan; it must be 1e-08 to 10'),
         ('compiled=1', "compiled is '1'; it must be true or false"),
         ('activation_gradient=relu', "is 'relu'; it must be one of quadratic, clip, tanh"),
+        ('head_input=floats', "is 'floats'; it must be one of bits, relu, sums"),
         ('zoom_min=2', 'zoom_min is 2.0, above zoom_max'),
         ('progressive=0.9', 'progressive 0.9; both are shares of the same time'),
     ],
