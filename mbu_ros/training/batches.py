@@ -147,7 +147,11 @@ class Batches:
 
 
 def views(frames: TrainingFrames, recipe: Recipe, seed: int, count: int) -> Iterator[Tensor]:
-    """Images of so many batches, augmented but not mixed: what batch norm's statistics are of."""
+    """Images of so many batches, augmented but not mixed."""
     single = dataclasses.replace(recipe, **dict.fromkeys(TOGETHER, 0.0))
-    batches = Batches(frames, single, seed)
-    return (batch.images for batch in islice(batches, count))
+    return (batch.images for batch in islice(Batches(frames, single, seed), count))
+
+
+def plain_frames(frames: TrainingFrames, recipe: Recipe, seed: int) -> Batches:
+    """Batches of frames as they are, or mirrored, as those are that a network will see."""
+    return Batches(frames, recipe.without_augmentation(), seed)

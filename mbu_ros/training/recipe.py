@@ -43,6 +43,7 @@ RANGES = {
     'cutmix': (0, 1),
     'mixup': (0, 1),
     'float_mixup': (0, 1),
+    'refit_steps': (0, 1_000_000),
 }
 """Least and largest value of each number of a recipe."""
 CHOICES = {
@@ -52,6 +53,8 @@ CHOICES = {
 """What each word of a recipe may be."""
 TOGETHER = ('classmix', 'cutmix', 'mixup', 'float_mixup')
 """Probabilities that a frame of a batch gets something of the one before it."""
+CHANGES = ('brightness', 'contrast', 'color', 'noise', 'rotation', *TOGETHER)
+"""What frames are changed by, beside their zoom; 0: not at all."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,10 @@ class Recipe:
         select_best: whether a network becomes what it was when its mIoU on val was best, of 12
             looks in its last stage and the end. Where few frames are learnt by heart, time makes
             networks worse.
+        plain_statistics: whether batch norm's statistics are of frames as they are in the end, else
+            of augmented ones.
+        refit_steps: batches that the head of a quantised network is fitted to labels by in the end,
+            all else as it is; takes no time of the network's.
         compiled: whether to use torch.compile on a GPU, which pays off after some minutes.
     """
 
@@ -125,7 +132,7 @@ class Recipe:
     activation_stage: float = 0.3
     progressive: float = 0.0
     activation_gradient: str = 'quadratic'
-    head_input: str = 'bits'
+    head_input: str = 'relu'
     mask_threshold: float = 0.7
     learned_thresholds: bool = False
     zoom_min: float = 0.75
@@ -140,6 +147,8 @@ class Recipe:
     mixup: float = 0.0
     float_mixup: float = 0.0
     select_best: bool = False
+    plain_statistics: bool = True
+    refit_steps: int = 100
     compiled: bool = True
 
     def __post_init__(self) -> None:
@@ -170,6 +179,10 @@ class Recipe:
     def without_teacher(self) -> Recipe:
         """As networks are trained that learn from labels alone."""
         return dataclasses.replace(self, mixup=self.float_mixup)
+
+    def without_augmentation(self) -> Recipe:
+        """With frames as they are, or mirrored."""
+        return dataclasses.replace(self, zoom_min=1.0, zoom_max=1.0, **dict.fromkeys(CHANGES, 0.0))
 
     def with_values(self, assignments: Iterable[str]) -> Recipe:
         """This recipe with some values changed.
@@ -234,7 +247,7 @@ RECIPES = {
         Recipe(
             'patient',
             'for few frames and more time: parts of frames are pasted into each other, and '
-            'students learn from teachers alone',
+            'students learn from teachers alone, all but their heads',
             averaging=0.9998,
             final_rate=0.1,
             label_loss=0.0,

@@ -145,4 +145,6 @@ class Settings:
             KeyError, TypeError: they are not the settings of this release.
         """
         lists = {key: tuple(values.get(key, ())) for key in ('networks', 'keep', 'teachers')}
-        return Settings(**{**values, **lists, 'recipe': Recipe(**values['recipe'])})
+        # Runs that do not say what their heads read are of when there was no choice.
+        recipe = Recipe(**{'head_input': 'bits', **values['recipe']})
+        return Settings(**{**values, **lists, 'recipe': recipe})

@@ -8,6 +8,7 @@ import copy
 import dataclasses
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import torch
@@ -17,7 +18,7 @@ from mbu_ros.errors import InputError
 from mbu_ros.network.edges import center_edges
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.unet import Precision, UNet
-from mbu_ros.training.batches import Batches, TrainingFrames, views
+from mbu_ros.training.batches import Batches, TrainingFrames, plain_frames, views
 from mbu_ros.training.best import Best
 from mbu_ros.training.clock import Clock
 from mbu_ros.training.datasets import TrainingData
@@ -25,6 +26,7 @@ from mbu_ros.training.distributed import Ranks
 from mbu_ros.training.networks import Stage
 from mbu_ros.training.progress import LearningCurve, Progress, Watch, passed
 from mbu_ros.training.recipe import Recipe
+from mbu_ros.training.refit import refit_head
 from mbu_ros.training.settling import settle
 from mbu_ros.training.steps import Steps
 
@@ -129,6 +131,7 @@ class Trainer:
             self._select()
             if self._network.head.precision is Precision.QUANTIZED:
                 center_edges(self._network)
+                self._refit_head()
         self._ranks.share(self._network)
         return self._network.eval()
 
@@ -197,6 +200,12 @@ class Trainer:
         self._best.copy_to(self._network)
         progress.selected_step = self._best.step
 
+    def _refit_head(self) -> None:
+        steps = self._recipe.refit_steps
+        if steps:
+            batches = plain_frames(self._frames, self._recipe, self._seed)
+            refit_head(self._network, batches, self._frames.class_weights, steps)
+
     def _averaged(self, steps: Steps, settle_steps: int) -> UNet:
         """A copy of the network with the weights averaged so far, settled."""
         network = copy.deepcopy(self._network)
@@ -205,8 +214,16 @@ class Trainer:
         return network.eval()
 
     def _settle(self, network: UNet, steps: int) -> None:
-        """Take batch norm's statistics anew, of frames that are augmented but not mixed."""
-        settle(network, views(self._frames, self._recipe, self._seed, steps))
+        """Take batch norm's statistics anew, of frames that are not mixed.
+
+        Those of zoomed ones are not those of frames as a network will see them (Touvron et al.
+        2019, arXiv 1906.06423).
+        """
+        images = views(self._frames, self._recipe, self._seed, steps)
+        if self._recipe.plain_statistics:
+            plain = plain_frames(self._frames, self._recipe, self._seed)
+            images = (batch.images for batch in islice(plain, steps))
+        settle(network, images)
 
     def _check(self, loss: float, stage: Stage, *, weights: bool) -> None:
         good = math.isfinite(loss)

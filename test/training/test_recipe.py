@@ -51,6 +51,8 @@ def test_patient_is_what_the_documentation_says():
         ('compiled=1', "compiled is '1'; it must be true or false"),
         ('activation_gradient=relu', "is 'relu'; it must be one of quadratic, clip, tanh"),
         ('head_input=floats', "is 'floats'; it must be one of bits, relu, sums"),
+        ('refit_steps=-1', 'refit_steps is -1; it must be 0 to 1e'),
+        ('refit_steps=2.5', 'whole number'),
         ('zoom_min=2', 'zoom_min is 2.0, above zoom_max'),
         ('progressive=0.9', 'progressive 0.9; both are shares of the same time'),
     ],

@@ -15,7 +15,7 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip insta
 from mbu_ros.network.masking import make_plan  # noqa: E402
 from mbu_ros.network.unet import Precision, UNet  # noqa: E402
 from mbu_ros.training import train  # noqa: E402
-from mbu_ros.training.batches import TrainingFrames  # noqa: E402
+from mbu_ros.training.batches import TrainingFrames, plain_frames  # noqa: E402
 from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from mbu_ros.training.clock import Clock  # noqa: E402
 from mbu_ros.training.datasets import load_tree  # noqa: E402
@@ -34,7 +34,7 @@ EVERYTHING = RECIPES['standard'].with_values(
         *('batch=4', 'averaging=0.9', 'feature_loss=0.5', 'activation_stage=0.4'),
         *('progressive=0.3', 'color=0.1', 'rotation=10', 'mask_threshold=0.5'),
         *('classmix=0.5', 'cutmix=0.5', 'mixup=0.5'),
-        'learned_thresholds=true',
+        *('learned_thresholds=true', 'refit_steps=3'),
     ]
 )
 
@@ -137,6 +137,29 @@ def test_stages_share_the_time_and_the_curve_tells_it(frames, data, clock):
     assert result.plan == make_plan(result.shapes, 'encoder.*')
 
 
+@pytest.mark.parametrize('plain', [True, False])
+def test_the_last_statistics_are_of_frames_as_they_are(frames, clock, monkeypatch, plain):
+    seen = []
+    monkeypatch.setattr(train, 'settle', lambda network, images: seen.extend(images))
+    recipe = EVERYTHING.with_values([f'plain_statistics={plain}'])
+    trainer(frames, recipe=recipe).run()
+    assert torch.equal(seen[0], next(plain_frames(frames, recipe, 3)).images) == plain
+    assert len(seen) == train.SETTLE_STEPS
+
+
+def test_the_heads_of_students_are_fitted_to_labels_in_the_end(frames, clock):
+    states = [
+        trainer(frames, kind=kind, recipe=EVERYTHING.with_values([f'refit_steps={steps}'])).run()
+        for kind in ('masked', 'float')
+        for steps in (0, 5)
+    ]
+    before, after, *floats = [network.state_dict() for network in states]
+    for name, value in after.items():
+        assert torch.equal(value, before[name]) != name.startswith('head.'), name
+    for name, value in floats[0].items():
+        assert torch.equal(value, floats[1][name]), name
+
+
 def test_the_learning_rate_falls_to_the_final_one(frames, clock):
     recipe = EVERYTHING.with_values(['learning_rate=0.01', 'final_rate=0.3'])
     student = trainer(frames, recipe=recipe)
@@ -197,7 +220,8 @@ def test_the_best_look_of_the_last_stage_becomes_the_network(frames, clock, best
     assert [p['step'] for p in told] == list(seen)
     assert len(seen) == train.EVALUATIONS + train.SELECTING_EVALUATIONS + 1
     for name, value in result.state_dict().items():
-        if not name.endswith('norm.bias'):  # these were put between integers
+        # The first were put between integers, the others fitted to labels.
+        if not name.endswith('norm.bias') and not name.startswith('head.'):
             assert torch.equal(value, seen[step][name]), name
 
 
@@ -335,6 +359,9 @@ def test_fine_tuning_leaves_what_it_starts_from(data, clock):
     moved = tuned.state_dict()['head.conv.weight'] - before[0]['head.conv.weight']
     assert moved.abs().max() > 0
     for shape in tuned.shapes[1:-1]:  # no rounding decides over a bit: see `network.edges`
-        norm = tuned.layer(shape.name).norm
+        layer = tuned.layer(shape.name)
+        norm = layer.norm
         edge = norm.running_mean - norm.bias * (norm.running_var + norm.eps).sqrt() / norm.weight
+        if layer is tuned.last_layer:  # nor over a sum that the head reads
+            edge = (edge + layer.quantized_weight().sum(dim=(1, 2, 3))) / 2 + 0.5
         assert ((edge - edge.floor() - 0.5).abs() < 0.01).all(), shape.name
