@@ -99,8 +99,9 @@ def test_network(
     )
 
 
-@pytest.mark.parametrize('lowest', [0, -128])
-@pytest.mark.parametrize('planes, width', [(1, 16), (2, 64), (1, 128), (2, 128)])
+@pytest.mark.parametrize(
+    'planes, width, lowest', [(1, 16, -128), (2, 64, 0), (1, 128, 0), (2, 128, -128)]
+)
 @pytest.mark.parametrize('architecture, instruction', KINDS)
 def test_heads_that_read_sums(emulations, architecture, instruction, planes, width, lowest):
     model = make_model(planes, width, 1, 11, (18, 34), lowest)
