@@ -128,7 +128,8 @@ class ReferenceEngine:
 
         bits = pixels
         skips: dict[int, np.ndarray] = {}
-        for shape in model.shapes[:-1]:
+        shapes = model.shapes[:-1]
+        for shape in shapes:
             if shape.kind == FIRST:
                 bits = self._conv3x3(pixels, self._first, model.first.threshold)
                 continue
@@ -142,7 +143,7 @@ class ReferenceEngine:
             if len(shape.in_channels) == 2:
                 bits = np.concatenate([skips.pop(shape.level), bits], axis=-1)
             border = np.pad(bits, ((1, 1), (1, 1), (0, 0)))
-            lowest = model.head.lowest if shape == model.shapes[-2] else None
+            lowest = model.head.lowest if shape is shapes[-1] else None
             bits = self._conv3x3(border, matrix, layer.threshold, lowest)
         sums = bits[:height, :width].reshape(-1, bits.shape[-1]) @ self._head
         logits: np.ndarray = sums.astype(np.int32) + model.head.bias

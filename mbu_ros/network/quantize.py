@@ -52,10 +52,9 @@ def sign(x: Tensor, gradient: str = 'quadratic') -> Tensor:
     return hard + (smooth - smooth.detach())
 
 
-def clipped_integers(x: Tensor, lowest: int, highest: int) -> Tensor:
-    """Nearest integers in [lowest, highest], with the gradient of the clipped numbers."""
-    clipped = x.clamp(lowest, highest)
-    return clipped.detach().round() + (clipped - clipped.detach())
+def rounded(x: Tensor) -> Tensor:
+    """Nearest integers, exactly, with the gradient of x."""
+    return x.detach().round() + (x - x.detach())
 
 
 def _latent(weight: Tensor, channel_axis: int) -> Tensor:
@@ -140,4 +139,4 @@ def quantize_int8(weight: Tensor, channel_axis: int | None = None) -> tuple[Tens
         size = detached.amax(dim=axes, keepdim=True)
     scale = size.clamp_min(1e-12) / 127
     scaled = weight / scale
-    return scaled.detach().round() + (scaled - scaled.detach()), scale
+    return rounded(scaled), scale

@@ -21,9 +21,9 @@ from mbu_ros.network.quantize import (
     MASK_THRESHOLD,
     MAX_THRESHOLD,
     binarize,
-    clipped_integers,
     mask_binarize,
     quantize_int8,
+    rounded,
     sign,
 )
 
@@ -131,7 +131,8 @@ class Layer(nn.Module):
             return sign(features, self.activation_gradient)
         if self.precision is Precision.BINARY_ACTIVATIONS:  # whose sums are no integers
             return features if lowest else functional.relu(features)
-        return clipped_integers(features.float() / self.unit().reshape(-1, 1, 1), lowest, HIGHEST)
+        sums = features.float() / self.unit().reshape(-1, 1, 1)
+        return rounded(sums.clamp(lowest, HIGHEST))
 
     def unit(self) -> Tensor:
         """[out]: how much its features differ where a deployed sum differs by 1; no gradient.
@@ -176,16 +177,13 @@ class Head(nn.Module):
         if self.precision is Precision.FLOAT:
             return self.conv(x)
         with torch.autocast(x.device.type, enabled=False):
+            weight, scale = self.quantized_weight(unit)
+            bias = self.conv.bias / scale.ravel()
             if unit is not None:
-                weight, scale = self.quantized_weight(unit)
-                bias = self.conv.bias / scale.ravel()
-                bias = bias.detach().round() + (bias - bias.detach())
-                return (functional.conv2d(x, weight) + bias.reshape(1, -1, 1, 1)) * scale
-            weight, scale = self.quantized_weight()
-            # The deployed bias is an integer b in units of 2 scale on bits: see `model.fold`.
-            total = weight.detach().sum(dim=(1, 2, 3))
-            exact = (self.conv.bias / scale.ravel() - total) / 2
-            bias = (exact + (exact.round() - exact).detach()) * 2 + total
+                bias = rounded(bias)
+            else:  # the deployed bias is an integer in units of 2 scale on bits: see `model.fold`
+                total = weight.detach().sum(dim=(1, 2, 3))
+                bias = rounded((bias - total) / 2) * 2 + total
             sums = functional.conv2d(x.float(), weight.float()) + bias.reshape(1, -1, 1, 1)
             return sums * scale
 
@@ -256,7 +254,10 @@ class UNet(nn.Module):
         activation_gradient: str | None = None,
         head_input: str | None = None,
     ) -> UNet:
-        """Set these attributes of all layers; see `Layer`. None leaves one as it is."""
+        """Set these attributes of all layers, or of the one that has it; see `Layer`.
+
+        None leaves one as it is.
+        """
         if head_input is not None:
             self.last_layer.head_input = head_input
         for layer in self.layers.values():

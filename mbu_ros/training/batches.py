@@ -150,8 +150,3 @@ def views(frames: TrainingFrames, recipe: Recipe, seed: int, count: int) -> Iter
     """Images of so many batches, augmented but not mixed."""
     single = dataclasses.replace(recipe, **dict.fromkeys(TOGETHER, 0.0))
     return (batch.images for batch in islice(Batches(frames, single, seed), count))
-
-
-def plain_frames(frames: TrainingFrames, recipe: Recipe, seed: int) -> Batches:
-    """Batches of frames as they are, or mirrored, as those are that a network will see."""
-    return Batches(frames, recipe.without_augmentation(), seed)

@@ -8,7 +8,6 @@ import copy
 import dataclasses
 import math
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any, TypeVar
 
 import torch
@@ -18,7 +17,7 @@ from mbu_ros.errors import InputError
 from mbu_ros.network.edges import center_edges
 from mbu_ros.network.masking import MaskPlan
 from mbu_ros.network.unet import Precision, UNet
-from mbu_ros.training.batches import Batches, TrainingFrames, plain_frames, views
+from mbu_ros.training.batches import Batches, TrainingFrames, views
 from mbu_ros.training.best import Best
 from mbu_ros.training.clock import Clock
 from mbu_ros.training.datasets import TrainingData
@@ -131,7 +130,9 @@ class Trainer:
             self._select()
             if self._network.head.precision is Precision.QUANTIZED:
                 center_edges(self._network)
-                self._refit_head()
+                plain = Batches(self._frames, self._recipe.without_augmentation(), self._seed)
+                weights, steps = self._frames.class_weights, self._recipe.refit_steps
+                refit_head(self._network, plain, weights, steps)
         self._ranks.share(self._network)
         return self._network.eval()
 
@@ -200,12 +201,6 @@ class Trainer:
         self._best.copy_to(self._network)
         progress.selected_step = self._best.step
 
-    def _refit_head(self) -> None:
-        steps = self._recipe.refit_steps
-        if steps:
-            batches = plain_frames(self._frames, self._recipe, self._seed)
-            refit_head(self._network, batches, self._frames.class_weights, steps)
-
     def _averaged(self, steps: Steps, settle_steps: int) -> UNet:
         """A copy of the network with the weights averaged so far, settled."""
         network = copy.deepcopy(self._network)
@@ -219,11 +214,10 @@ class Trainer:
         Those of zoomed ones are not those of frames as a network will see them (Touvron et al.
         2019, arXiv 1906.06423).
         """
-        images = views(self._frames, self._recipe, self._seed, steps)
-        if self._recipe.plain_statistics:
-            plain = plain_frames(self._frames, self._recipe, self._seed)
-            images = (batch.images for batch in islice(plain, steps))
-        settle(network, images)
+        recipe = self._recipe
+        if recipe.plain_statistics:
+            recipe = recipe.without_augmentation()
+        settle(network, views(self._frames, recipe, self._seed, steps))
 
     def _check(self, loss: float, stage: Stage, *, weights: bool) -> None:
         good = math.isfinite(loss)

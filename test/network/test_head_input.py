@@ -9,7 +9,7 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip insta
 
 from mbu_ros.engine.reference import ReferenceEngine  # noqa: E402
 from mbu_ros.network.edges import center_edges  # noqa: E402
-from mbu_ros.network.quantize import clipped_integers  # noqa: E402
+from mbu_ros.network.quantize import rounded  # noqa: E402
 from mbu_ros.network.unet import HEAD_INPUTS, Precision, UNet  # noqa: E402
 
 from .test_edges import network_with_every_gamma  # noqa: E402
@@ -134,9 +134,9 @@ def test_a_float_network_is_what_it_is():
         torch.testing.assert_close(network(centered(images(1, SIZE))), expected)
 
 
-def test_clipped_integers_have_the_gradient_of_clipped_numbers():
+def test_rounded_numbers_have_the_gradient_of_what_they_were():
     x = torch.tensor([-200.0, -3.4, 0.6, 5.5, 300.0], requires_grad=True)
-    y = clipped_integers(x, -128, 127)
+    y = rounded(x.clamp(-128, 127))
     y.sum().backward()
     assert y.tolist() == [-128, -3, 1, 6, 127]
     assert x.grad.tolist() == [0, 1, 1, 1, 0]

@@ -6,12 +6,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
 
 from mbu_ros.data.sample import ClassMap  # noqa: E402
-from mbu_ros.training.batches import (  # noqa: E402
-    Batches,
-    TrainingFrames,
-    plain_frames,
-    views,
-)
+from mbu_ros.training.batches import Batches, TrainingFrames, views  # noqa: E402
 from mbu_ros.training.datasets import Split, TrainingData  # noqa: E402
 from mbu_ros.training.recipe import RECIPES  # noqa: E402
 
@@ -103,7 +98,7 @@ def test_plain_frames_are_what_a_network_will_see(frames):
     values = ['zoom_min=0.5', 'zoom_max=2', 'rotation=180', 'mixup=1', 'classmix=1', 'cutmix=1']
     colors = ['brightness=1', 'contrast=3', 'color=1', 'noise=50']
     augmented = PLAIN.with_values([*values, *colors])
-    batch = next(plain_frames(frames, augmented, seed=0))
+    batch = next(Batches(frames, augmented.without_augmentation(), seed=0))
     assert torch.equal(batch.images, next(Batches(frames, PLAIN, seed=0)).images)
     assert batch.own is None
     assert not torch.equal(next(Batches(frames, augmented, seed=0)).images, batch.images)

@@ -15,7 +15,7 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip insta
 from mbu_ros.network.masking import make_plan  # noqa: E402
 from mbu_ros.network.unet import Precision, UNet  # noqa: E402
 from mbu_ros.training import train  # noqa: E402
-from mbu_ros.training.batches import TrainingFrames, plain_frames  # noqa: E402
+from mbu_ros.training.batches import Batches, TrainingFrames  # noqa: E402
 from mbu_ros.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from mbu_ros.training.clock import Clock  # noqa: E402
 from mbu_ros.training.datasets import load_tree  # noqa: E402
@@ -143,7 +143,8 @@ def test_the_last_statistics_are_of_frames_as_they_are(frames, clock, monkeypatc
     monkeypatch.setattr(train, 'settle', lambda network, images: seen.extend(images))
     recipe = EVERYTHING.with_values([f'plain_statistics={plain}'])
     trainer(frames, recipe=recipe).run()
-    assert torch.equal(seen[0], next(plain_frames(frames, recipe, 3)).images) == plain
+    expected = next(Batches(frames, recipe.without_augmentation(), 3)).images
+    assert torch.equal(seen[0], expected) == plain
     assert len(seen) == train.SETTLE_STEPS
 
 
