@@ -138,8 +138,9 @@ class AllNetworks:
             self._choose(teacher)
         torch.manual_seed(settings.seed)
         if self._frames is None:
+            recipe = settings.recipe
             self._frames = TrainingFrames(
-                self._data, self._device, settings.recipe.class_weighting
+                self._data, self._device, recipe.class_weighting, recipe.logit_weighting
             )
         network = started_network(name, run, self._frames, self._listener.say)
         goes_on = network is not None

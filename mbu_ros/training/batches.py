@@ -40,25 +40,35 @@ class TrainingFrames:
     Args:
         data: what to learn.
         device: where it goes, whole.
-        class_weighting: see `Recipe`.
+        class_weighting, logit_weighting: see `Recipe`.
 
     Attributes:
         images: uint8 [N, 3, H, W].
         labels: uint8 [N, H, W].
         mean: float [1, 3, 1, 1], 0 to 255.
         class_weights: float [classes].
+        logit_weights: the same, of the logit loss; None where all pixels weigh the same.
     """
 
     def __init__(
-        self, data: TrainingData, device: torch.device, class_weighting: float
+        self,
+        data: TrainingData,
+        device: torch.device,
+        class_weighting: float,
+        logit_weighting: float = 0.0,
     ) -> None:
         images = np.ascontiguousarray(data.train.images.transpose(0, 3, 1, 2))
         self.images = torch.from_numpy(images).to(device)
         self.labels = torch.from_numpy(data.train.labels).to(device)
         self.mean = torch.tensor(data.mean, dtype=torch.float32, device=device)
         self.mean = self.mean.reshape(1, 3, 1, 1)
-        weights = class_weights(data.train.labels, len(data.classes), class_weighting)
-        self.class_weights = torch.from_numpy(weights).to(device)
+
+        def weights(power: float) -> Tensor:
+            found = class_weights(data.train.labels, len(data.classes), power)
+            return torch.from_numpy(found).to(device)
+
+        self.class_weights = weights(class_weighting)
+        self.logit_weights = weights(logit_weighting) if logit_weighting else None
 
     def __len__(self) -> int:
         return len(self.images)

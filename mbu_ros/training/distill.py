@@ -71,16 +71,31 @@ def mixed_label_loss(logits: Tensor, labels: Tensor, weights: Tensor, own: Tenso
 
 
 def distillation_loss(
-    student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE
+    student: Tensor,
+    teacher: Tensor,
+    temperature: float = TEMPERATURE,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """KL divergence at a temperature (Hinton et al. 2015, arXiv 1503.02531), mean over pixels.
 
     Scaled by the square of the temperature, so that gradients keep their size.
+
+    Args:
+        student, teacher: logits [N, C, H, W].
+        temperature: of both.
+        weights: [C], of the classes: a pixel weighs what those weigh that the student and the
+            teacher see there, half each. It is least where both agree, whatever weighs more, so
+            that this does not make rare classes more probable, as weights of labels do. None: all
+            pixels weigh the same.
     """
     log_student = functional.log_softmax(student / temperature, dim=1)
     log_teacher = functional.log_softmax(teacher / temperature, dim=1)
     divergence = functional.kl_div(log_student, log_teacher, reduction='none', log_target=True)
-    return divergence.sum(dim=1).mean() * temperature**2
+    divergence = divergence.sum(dim=1)
+    if weights is not None:
+        seen = (log_student.detach().exp() + log_teacher.exp()) / 2
+        divergence = divergence * (seen * weights.reshape(-1, 1, 1)).sum(dim=1)
+    return divergence.mean() * temperature**2
 
 
 def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

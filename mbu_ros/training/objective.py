@@ -24,13 +24,15 @@ class Objective(nn.Module):
 
     Args:
         network: what is trained.
-        teacher: a float network that guides it, or `teachers.Teachers`, in `eval` and without
-            gradients; None: the loss on the labels is all there is.
+        teacher: a network that guides it, mostly a float one, or `teachers.Teachers`, in `eval` and
+            without gradients; None: the loss on the labels is all there is.
         class_weights: float [classes], on the networks' device.
         recipe: the weights of the losses.
+        logit_weights: likewise, of `distill.distillation_loss`.
     """
 
     class_weights: Tensor
+    logit_weights: Tensor | None
 
     def __init__(
         self,
@@ -38,10 +40,12 @@ class Objective(nn.Module):
         teacher: nn.Module | None,
         class_weights: Tensor,
         recipe: Recipe,
+        logit_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.network, self.teacher, self.recipe = network, teacher, recipe
         self.register_buffer('class_weights', class_weights, persistent=False)
+        self.register_buffer('logit_weights', logit_weights, persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss, float32 without dimensions."""
@@ -56,7 +60,7 @@ class Objective(nn.Module):
             loss = recipe.label_loss * self._label_loss(logits, batch)
             if recipe.logit_loss:
                 divergence = distillation_loss(
-                    logits, teacher_logits.float(), recipe.temperature
+                    logits, teacher_logits.float(), recipe.temperature, self.logit_weights
                 )
                 loss = loss + recipe.logit_loss * divergence
             if features:

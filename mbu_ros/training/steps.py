@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mbu_ros.network.unet import UNet
 from mbu_ros.training.averaging import Average
-from mbu_ros.training.batches import Batch
+from mbu_ros.training.batches import Batch, TrainingFrames
 from mbu_ros.training.compiling import COMPILER
 from mbu_ros.training.distributed import Ranks
 from mbu_ros.training.networks import Stage
@@ -33,7 +33,7 @@ class Steps:
         network: on the device; set to the stage's precision here.
         teacher: see `Objective`.
         stage: what is quantised, and how fast.
-        class_weights: float [classes], on the device.
+        frames: what is learnt, on the device.
         recipe: losses, learning rate, averaging.
         ranks: the processes that train together.
         noise: a batch to warm up with, by which nothing is learnt; see `Batches.noise`.
@@ -47,7 +47,7 @@ class Steps:
         network: UNet,
         teacher: nn.Module | None,
         stage: Stage,
-        class_weights: Tensor,
+        frames: TrainingFrames,
         recipe: Recipe,
         ranks: Ranks,
         noise: Batch,
@@ -60,7 +60,9 @@ class Steps:
         self._optimizer.zero_grad()  # its first call imports much: now, before time counts
         self._scaler = torch.amp.GradScaler(ranks.device.type, enabled=self._mixed)
         self.average = Average(network, recipe.averaging)
-        objective = Objective(network, teacher, class_weights, recipe)
+        objective = Objective(
+            network, teacher, frames.class_weights, recipe, frames.logit_weights
+        )
         self._objective = self._prepared(objective, ranks, noise)
 
     def step(self, batch: Batch, progress: float) -> Tensor:

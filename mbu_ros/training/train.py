@@ -54,7 +54,7 @@ class Trainer:
 
     Args:
         network: on the device; its weights are changed.
-        teacher: float network, or several, that guide it, on the device, in `eval` and without
+        teacher: network, or several, that guide it, on the device, in `eval` and without
             gradients.
         stages: what to do, in order.
         frames: what to learn from.
@@ -111,7 +111,7 @@ class Trainer:
                 self._network,
                 self._teacher,
                 stage,
-                self._frames.class_weights,
+                self._frames,
                 self._recipe,
                 self._ranks,
                 self._batches.noise(),
@@ -286,7 +286,7 @@ def fine_tune(
         student,
         teacher,
         (Stage('quantized', Precision.QUANTIZED),),
-        TrainingFrames(data, device, recipe.class_weighting),
+        TrainingFrames(data, device, recipe.class_weighting, recipe.logit_weighting),
         recipe,
         seconds=seconds,
         seed=seed,

@@ -48,6 +48,24 @@ def test_distillation_softens_both_and_keeps_the_size_of_gradients():
     torch.testing.assert_close(distillation_loss(student, teacher), 4 * divergence)
 
 
+def test_weights_of_classes_move_what_counts_but_not_what_is_best():
+    """A pixel of a rare class counts more, whoever sees it there; the teacher stays the aim."""
+    teacher = torch.tensor([[[[9.0, -9.0]], [[-9.0, 9.0]]]])  # a pixel of each class
+    weights = torch.tensor([0.5, 4.0])
+    torch.testing.assert_close(
+        distillation_loss(teacher + 3, teacher, 1.0, weights), torch.tensor(0.0)
+    )
+    torch.testing.assert_close(
+        distillation_loss(teacher.flip(1), teacher, 2.0, torch.ones(2)),
+        distillation_loss(teacher.flip(1), teacher, 2.0),
+    )
+    student = torch.zeros_like(teacher).requires_grad_()  # half of each, everywhere
+    distillation_loss(student, teacher, 1.0, weights).backward()
+    first, second = student.grad[0, 0, 0].abs()
+    seen = [(0.5 * (0.5 + 4) + own) / 2 for own in (0.5, 4.0)]
+    assert second / first == pytest.approx(seen[1] / seen[0], rel=1e-4)
+
+
 def test_a_higher_temperature_softens_more():
     student, teacher = torch.tensor([[[[1.0]], [[-1.0]]]]), torch.tensor([[[[3.0]], [[0.0]]]])
     scaled = [distillation_loss(student, teacher, t) / t**2 for t in (1.0, 2.0, 4.0)]

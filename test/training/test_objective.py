@@ -53,6 +53,18 @@ def test_the_losses_are_weighted():
     torch.testing.assert_close(Objective(student, teacher, WEIGHTS, RECIPE)(frames), sum(parts))
 
 
+def test_the_logit_loss_may_weigh_classes():
+    student, teacher = networks()
+    frames = batch()
+    logits, target = student(frames.images), teacher(frames.images)
+    weights = torch.tensor([0.2, 1.0, 5.0])
+    recipe = RECIPE.with_values(['label_loss=0', 'feature_loss=0'])
+    expected = 2.0 * distillation_loss(logits, target, 4.0, weights)
+    loss = Objective(student, teacher, WEIGHTS, recipe, weights)(frames)
+    torch.testing.assert_close(loss, expected)
+    assert (Objective(student, teacher, WEIGHTS, recipe)(frames) - expected).abs() > 0.01
+
+
 def test_features_of_shallow_levels_may_be_left_out():
     student, teacher = networks()
     frames = batch()
@@ -96,15 +108,24 @@ def test_only_the_network_learns():
 
 
 @pytest.mark.parametrize(
-    ('gradient', 'flip'),
-    [('quadratic', 'false'), ('quadratic', 'true'), ('clip', 'false'), ('tanh', 'false')],
+    ('gradient', 'flip', 'several'),
+    [
+        ('quadratic', 'false', False),
+        ('quadratic', 'true', False),
+        ('clip', 'false', False),
+        ('tanh', 'false', False),
+        ('quadratic', 'false', True),
+    ],
 )
-def test_it_is_one_graph_that_stays_when_weights_blend_in(gradient, flip):
+def test_it_is_one_graph_that_stays_when_weights_blend_in(gradient, flip, several):
     """The compiler reads it whole; it would compile anew for each step if numbers changed it."""
     student, teacher = networks()
+    logit_weights = None
+    if several:  # classes that weigh
+        logit_weights = torch.tensor([0.2, 1.0, 5.0])
     student.set_quantizers(activation_gradient=gradient).blending = True
     recipe = RECIPE.with_values([f'teacher_flip={flip}'])
-    objective = Objective(student, teacher, WEIGHTS, recipe)
+    objective = Objective(student, teacher, WEIGHTS, recipe, logit_weights)
     graphs = []
 
     def backend(graph, inputs):
