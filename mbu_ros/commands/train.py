@@ -111,11 +111,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--teachers',
-        metavar='RUN',
+        metavar='RUN|MODEL',
         nargs='+',
         default=(),
-        help='folders of runs on the same data whose float networks teach the quantised ones, by '
-        "the mean of all teachers' logits; without 'float' among --networks they alone do",
+        help='folders of runs on the same data whose float networks teach the quantised ones, and '
+        "deployed models that do, by name or path: by the mean of all teachers' logits; without "
+        "'float' among --networks they alone do",
     )
     parser.add_argument('--batch', help='frames per step, short for --set batch=')
     parser.add_argument(

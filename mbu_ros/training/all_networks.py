@@ -133,15 +133,17 @@ class AllNetworks:
 
     def _train(self, name: str) -> None:
         run, settings, kind = self._run, self._run.settings, self._run.settings.kind(name)
-        teacher = frozen(self._placed(load_teacher(run))) if kind.teacher else None
-        if kind.masked == CHOSEN:
-            self._choose(teacher)
-        torch.manual_seed(settings.seed)
         if self._frames is None:
             recipe = settings.recipe
             self._frames = TrainingFrames(
                 self._data, self._device, recipe.class_weighting, recipe.logit_weighting
             )
+        teacher = None
+        if kind.teacher:
+            teacher = frozen(self._placed(load_teacher(run, self._frames)))
+        if kind.masked == CHOSEN:
+            self._choose(teacher)
+        torch.manual_seed(settings.seed)
         network = started_network(name, run, self._frames, self._listener.say)
         goes_on = network is not None
         if goes_on:

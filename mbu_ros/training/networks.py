@@ -48,7 +48,7 @@ class Kind:
 
         Args:
             goes_on: whether it goes on from what `Settings.start` names.
-            taught: whether networks of other runs teach it, as `Settings.teachers` names them.
+            taught: whether there are other teachers, as `Settings.teachers` names them.
         """
         names = (None if goes_on else self.start, None if taught else self.teacher)
         return tuple(dict.fromkeys(name for name in names if name))

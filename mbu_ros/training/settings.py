@@ -35,8 +35,9 @@ class Settings:
         keep: networks of the run in `start` that are taken over as they are instead, in no time.
         plan: a deployed model, by name or path, whose plan is that of `chosen`. None: that of
             `start`, or one that is chosen by gain and cost.
-        teachers: folders of runs of the same data whose float networks teach, beside that of the
-            run itself where it has one.
+        teachers: folders of runs of the same data whose float networks teach, and deployed models
+            of the same classes that do, by name or path, beside the float network of the run itself
+            where it has one.
     """
 
     recipe: Recipe = field(default_factory=lambda: next(iter(RECIPES.values())))

@@ -39,7 +39,7 @@ def start_size(
             asked for.
     """
     if start is not None:
-        source = _open(start)
+        source = open_source(start)
         size = source if isinstance(source, Model) else source.settings
         _check_size(start, size, width, depth)
         width, depth = size.width, size.depth
@@ -92,9 +92,23 @@ def started_network(
     say(f'{name}: goes on from {run.settings.start}{new_head}')
     if isinstance(source, Run):
         return _with_head(source.network(name), run, keep_head)
+    return restored(source, run, frames, keep_head=keep_head)
+
+
+def restored(
+    model: Model, run: Run, frames: TrainingFrames, *, keep_head: bool = True
+) -> UNet:
+    """The network of a deployed model, as `network.restore.restore` makes it, for a run.
+
+    Args:
+        model: what it computes.
+        run: whose frames it is for.
+        frames: of the run's train split, on the device where the network is to be.
+        keep_head: whether the run's classes are the model's; else the head is new.
+    """
     settings = run.settings
     return restore(
-        source,
+        model,
         views(frames, settings.recipe, settings.seed, MEASURED_BATCHES),
         mean=run.mean,
         classes=len(run.classes),
@@ -144,7 +158,7 @@ def check_start(settings: Settings) -> None:
     start, networks, keep = settings.start, settings.networks, settings.keep
     if start is None:
         return
-    source = _open(start)
+    source = open_source(start)
     if isinstance(source, Model) and from_model(networks) is None:
         raise InputError(
             "only the networks 'masked' and 'chosen' go on from a model; name one in --networks too"
@@ -182,14 +196,19 @@ def _source(run: Run, name: str) -> Model | Run | None:
         return None
     if name != from_model(networks) and not _is_run(start):
         return None
-    source = _open(start)
+    source = open_source(start)
     return source if _has(source, name, networks) else None
 
 
-def _open(start: str) -> Model | Run:
-    if _is_run(start):
-        return open_run(start)
-    return load_model(find_model(start))
+def open_source(name: str) -> Model | Run:
+    """The run of a folder, or else the deployed model of a name or path.
+
+    Raises:
+        InputError: it is neither, or damaged.
+    """
+    if _is_run(name):
+        return open_run(name)
+    return load_model(find_model(name))
 
 
 def _is_run(start: str) -> bool:

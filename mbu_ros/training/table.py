@@ -10,7 +10,8 @@
     size             [height, width] of the networks' input
     width, depth     of the networks
     recipe, minutes, seed
-    other_teachers   number of other runs whose float networks taught the quantised ones
+    other_teachers   number of float networks of other runs and of models that taught the quantised
+                     ones
     better_float     name of the better float network, which gaps count against; null without any
     binary_operations   of the same network with one plane in every hidden layer, per frame
     networks         one object per network, in the order of training; its keys are those of `Row`
@@ -43,7 +44,8 @@ class Heading:
         recipe: its name, with what was changed of it.
         minutes: time budget of the whole run.
         seed: of the run.
-        other_teachers: number of float networks of other runs that taught the quantised ones.
+        other_teachers: number of float networks of other runs and of models that taught the
+            quantised ones.
     """
 
     data: str

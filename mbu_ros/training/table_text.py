@@ -88,8 +88,8 @@ def _notes(table: Table) -> list[str]:
         )
     if table.heading.other_teachers:
         notes.append(
-            f'Teachers of other runs: {table.heading.other_teachers}. They have rows here where '
-            'they were evaluated on the same frames.'
+            f'Other teachers: {table.heading.other_teachers}. Float networks of other runs have '
+            'rows here where they were evaluated on the same frames.'
         )
     if any(row.agreement is not None for row in table.rows):
         notes.append(

@@ -72,7 +72,7 @@ arguments = st.builds(
     depth=st.none() | integers,
     start=mostly(st.none(), st.just('synthetic') | text),
     plan=mostly(st.none(), st.just('synthetic') | text),
-    teachers=mostly(st.just(()), st.lists(text, min_size=1, max_size=2)),
+    teachers=mostly(st.just(()), st.lists(st.just('synthetic') | text, min_size=1, max_size=2)),
     minutes=mostly(st.floats(1e-9, 1e9), st.floats()),
     seed=integers,
     budget=mostly(st.floats(1, 2), st.floats()),

@@ -14,8 +14,10 @@ import pytest
 torch = pytest.importorskip('torch', reason='PyTorch is not installed: pip install mbu_ros[torch]')
 
 from mbu_ros.cli import main  # noqa: E402
+from mbu_ros.engine.reference import ReferenceEngine  # noqa: E402
 from mbu_ros.model.file import load_model  # noqa: E402
 from mbu_ros.training import all_networks, train  # noqa: E402
+from mbu_ros.training.datasets import load_tree  # noqa: E402
 from mbu_ros.training.networks import NETWORKS  # noqa: E402
 from mbu_ros.training.objective import Objective  # noqa: E402
 from mbu_ros.training.run import Run  # noqa: E402
@@ -276,7 +278,7 @@ def test_float_networks_of_other_runs_teach_too(
     monkeypatch.setattr(Objective, '__init__', watched)
     out, options = tmp_path / 'run', ['--networks', 'float,binary', '--minutes', '0.4']
     assert main(arguments(box_tree, out, '--teachers', str(trained), *options)) == 0
-    assert 'Teachers of other runs: 1.' in capsys.readouterr().out
+    assert 'Other teachers: 1.' in capsys.readouterr().out
     assert taught[0] is None  # the run's own float network learns from labels
     (teachers,) = {id(teacher): teacher for teacher in taught[1:]}.values()
     images = torch.randint(-100, 100, (2, 3, 16, 16)).float()
@@ -315,6 +317,33 @@ def test_float_networks_of_other_runs_teach_too(
     assert main(arguments(root, out, '--teachers', str(trained), *options)) == 2
     assert re.search('a run with classes .*, not .*crate', capsys.readouterr().err)
     assert not out.exists()
+
+
+def test_deployed_models_teach_too(trained, box_tree, tmp_path, clock, capsys, monkeypatch):
+    taught = []
+    original = Objective.__init__
+
+    def watched(self, network, teacher, *args):
+        taught.append(teacher)
+        original(self, network, teacher, *args)
+
+    monkeypatch.setattr(Objective, '__init__', watched)
+    path = str(trained / 'boxes_chosen.safetensors')
+    options = ['--start', path, '--networks', 'chosen', '--minutes', '0.2', '--teachers', path]
+    assert main(arguments(box_tree, tmp_path / 'alone', *options)) == 0
+    table = json.loads((tmp_path / 'alone' / 'table.json').read_text())
+    assert [row['network'] for row in table['networks']] == ['chosen']
+    assert main(arguments(box_tree, tmp_path / 'both', *options, str(trained))) == 0
+    assert 'Other teachers: 2.' in capsys.readouterr().out
+
+    alone, both = taught
+    model, float_network = load_model(path), Run(trained).network('float')
+    image = load_tree(box_tree).val.images[0]
+    centered = torch.from_numpy(image - np.float32(model.mean)).permute(2, 0, 1)[None]
+    expected = torch.from_numpy(ReferenceEngine(model).logits(image) * model.head.scale)
+    expected = expected.permute(2, 0, 1)[None].float()
+    torch.testing.assert_close(alone(centered), expected)
+    torch.testing.assert_close(both(centered), (expected + float_network(centered)) / 2)
 
 
 @pytest.mark.parametrize(
@@ -442,8 +471,14 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
         (['--start', str(trained), '--plan', model, *PLANNED], 'goes on .*; leave out --plan'),
         (['--teachers', str(trained), '--networks', 'float'], 'no network to teach among float'),
         (['--teachers', str(trained), '--networks', 'binary'], "'binary' needs 'float'"),
-        (['--teachers', str(tmp_path / 'none')], 'none/run.json: cannot be read'),
-        (['--teachers', '~nobody-there/run'], 'nobody-there/run/run.json: cannot be read'),
+        (['--teachers', str(tmp_path / 'none')], "no model '.*none': neither a file nor"),
+        (['--teachers', '~nobody-there/run'], "no model '~nobody-there/run': neither a file nor"),
+        (['--teachers', 'synthetic'], 'synthetic is a model of the classes sky, .*, not ground, box'),
+        (
+            ['--start', model, '--networks', 'chosen', '--teachers', model, str(trained)]
+            + ['--set', 'feature_loss=1'],
+            'which is a model and has bits instead; set it to 0, or name the folder of a run first',
+        ),
         (['--teachers', str(trained), str(unfinished)], "no finished network 'float' to teach"),
         (['--start', lacking, '--networks', 'float,chosen'], "no .* 'chosen' .* needs 'masked'"),
         (['--start', model, '--keep', 'float'], "no finished network 'float' to take over"),

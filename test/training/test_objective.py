@@ -19,6 +19,7 @@ from mbu_ros.training.distill import (  # noqa: E402
 )
 from mbu_ros.training.objective import Objective  # noqa: E402
 from mbu_ros.training.recipe import RECIPES  # noqa: E402
+from mbu_ros.training.teachers import Teachers  # noqa: E402
 from mbu_ros.training.train import frozen  # noqa: E402
 
 WEIGHTS = torch.tensor([1.0, 2.0, 0.5])
@@ -121,7 +122,9 @@ def test_it_is_one_graph_that_stays_when_weights_blend_in(gradient, flip, severa
     """The compiler reads it whole; it would compile anew for each step if numbers changed it."""
     student, teacher = networks()
     logit_weights = None
-    if several:  # classes that weigh
+    if several:  # one of them a deployed model, and classes that weigh
+        quantized = UNet(4, 1, 3).set_precision(Precision.QUANTIZED)
+        teacher = frozen(Teachers([teacher, quantized.set_quantizers(head_input='relu')]))
         logit_weights = torch.tensor([0.2, 1.0, 5.0])
     student.set_quantizers(activation_gradient=gradient).blending = True
     recipe = RECIPE.with_values([f'teacher_flip={flip}'])
