@@ -189,6 +189,7 @@ def _measure_engine(
         classes=settings.classes,
         input_size=size,
         plan=dict(settings.plan),
+        lowest=0,  # as networks are trained by default
     )
     engine = CudaEngine(model, instruction=settings.instruction)
     try:

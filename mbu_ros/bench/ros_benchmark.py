@@ -197,7 +197,7 @@ def _start(
     model = settings.model
     if model is None:
         path = folder / 'model.safetensors'
-        save_model(random_model(**settings.shape, input_size=size), path)
+        save_model(random_model(**settings.shape, input_size=size, lowest=0), path)
         model = str(path)
     parameters = {'model': model, 'engine': settings.engine, 'reliability': 'reliable'}
     return RosProcess('mbu_ros.node.segment_node', namespace, parameters, log)

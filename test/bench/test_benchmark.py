@@ -90,7 +90,7 @@ def test_everything_is_measured_and_saved_as_it_comes(machine):
     assert len(said) == 12
     assert result['runs'][0]['baselines']['graph']['gpu_state_after']['sm_mhz'] == 1755
     assert all(engine.closed for engine in machine)
-    assert machine[0].model.plan == settings().plan
+    assert machine[0].model.plan == settings().plan and machine[0].model.head.lowest == 0
     assert machine[2].model.input_size == (16, 16)
     assert result['device']['name'] == 'NVIDIA H200'
     assert result['device']['driver'] == '580.1'
