@@ -452,6 +452,7 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
     unfinished.mkdir()
     shutil.copy(trained / 'run.json', unfinished)
     model = str(trained / 'boxes_masked.safetensors')
+    taught = ['--start', model, '--networks', 'chosen']
     lacking = str(tmp_path / 'lacking')
     shutil.copytree(trained, lacking)
     Path(lacking, 'networks', 'chosen.pt').unlink()
@@ -473,10 +474,9 @@ def test_a_start_that_cannot_be(trained, box_tree, tmp_path, capsys):
         (['--teachers', str(trained), '--networks', 'binary'], "'binary' needs 'float'"),
         (['--teachers', str(tmp_path / 'none')], "no model '.*none': neither a file nor"),
         (['--teachers', '~nobody-there/run'], "no model '~nobody-there/run': neither a file nor"),
-        (['--teachers', 'synthetic'], 'synthetic is a model of the classes sky, .*, not ground, box'),
+        (['--teachers', 'synthetic'], 'synthetic is a model of the classes .*, not ground, box'),
         (
-            ['--start', model, '--networks', 'chosen', '--teachers', model, str(trained)]
-            + ['--set', 'feature_loss=1'],
+            [*taught, '--teachers', model, str(trained), '--set', 'feature_loss=1'],
             'which is a model and has bits instead; set it to 0, or name the folder of a run first',
         ),
         (['--teachers', str(trained), str(unfinished)], "no finished network 'float' to teach"),
