@@ -83,7 +83,7 @@ class Recipe:
             power. More finds more of rare classes, and more where they are not.
         logit_weighting: the same of pixels in the KL divergence, by the classes that teacher and
             student see there. More of what a student can do goes to rare classes; what it shall
-            say stays the same.
+            say stays the same. Worse where the teacher itself does not find them.
         teacher_flip: whether the teacher's logits are the mean of those of a frame and of its
             mirror image, which are better, and take the time of a second look.
         activation_stage: share of a student's time with binary activations and float weights.
