@@ -75,7 +75,8 @@ def other_results(run: Run) -> dict[str, dict]:
     """Results of other runs' teachers that were evaluated on the very frames of this run.
 
     Returns:
-        By 'float of FOLDER', as `run.json` has them; without those whose runs are gone by now.
+        By 'float of FOLDER', as `run.json` has them; without those whose runs are gone by now, and
+        without models, which are of no run.
     """
     found = {}
     for folder in run.settings.teachers:
@@ -113,7 +114,7 @@ def load_teacher(run: Run, frames: TrainingFrames) -> nn.Module:
 
     Args:
         run: whose networks they shall teach.
-        frames: of its train split, on the device where the teachers are to be.
+        frames: of its train split, on which a model's sums are measured.
 
     Raises:
         InputError: one of them is gone, or damaged.
@@ -123,5 +124,4 @@ def load_teacher(run: Run, frames: TrainingFrames) -> nn.Module:
         source = open_source(name)
         is_model = isinstance(source, Model)
         teachers.append(restored(source, run, frames) if is_model else source.network(TEACHER))
-    teachers = [teacher.to(frames.device) for teacher in teachers]
     return Teachers(teachers) if len(teachers) > 1 else teachers[0]

@@ -265,17 +265,23 @@ def test_with_a_plan_the_chosen_network_goes_to_bits_by_itself(
     assert Settings.from_dict(json.loads((tmp_path / 'run.json').read_text())['settings']).plan
 
 
-def test_float_networks_of_other_runs_teach_too(
-    trained, box_tree, box_tree_with, tmp_path, clock, capsys, monkeypatch
-):
-    taught = []
+@pytest.fixture
+def taught(monkeypatch):
+    """The teachers of all losses that are made, in order; None where there is none."""
+    teachers = []
     original = Objective.__init__
 
     def watched(self, network, teacher, *args):
-        taught.append(teacher)
+        teachers.append(teacher)
         original(self, network, teacher, *args)
 
     monkeypatch.setattr(Objective, '__init__', watched)
+    return teachers
+
+
+def test_float_networks_of_other_runs_teach_too(
+    trained, box_tree, box_tree_with, tmp_path, clock, capsys, taught
+):
     out, options = tmp_path / 'run', ['--networks', 'float,binary', '--minutes', '0.4']
     assert main(arguments(box_tree, out, '--teachers', str(trained), *options)) == 0
     assert 'Other teachers: 1.' in capsys.readouterr().out
@@ -319,15 +325,7 @@ def test_float_networks_of_other_runs_teach_too(
     assert not out.exists()
 
 
-def test_deployed_models_teach_too(trained, box_tree, tmp_path, clock, capsys, monkeypatch):
-    taught = []
-    original = Objective.__init__
-
-    def watched(self, network, teacher, *args):
-        taught.append(teacher)
-        original(self, network, teacher, *args)
-
-    monkeypatch.setattr(Objective, '__init__', watched)
+def test_deployed_models_teach_too(trained, box_tree, tmp_path, clock, capsys, taught):
     path = str(trained / 'boxes_chosen.safetensors')
     options = ['--start', path, '--networks', 'chosen', '--minutes', '0.2', '--teachers', path]
     assert main(arguments(box_tree, tmp_path / 'alone', *options)) == 0
