@@ -1,6 +1,6 @@
 # Copyright 2026 The mbu_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Losses: weighted cross entropy on the labels, and distillation from the teacher."""
+"""Losses: on the labels, and distillation from the teacher."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mbu_ros.data.sample import IGNORE
 from mbu_ros.training.datasets import count_labels
+from mbu_ros.training.lovasz import lovasz_softmax
 
 TEMPERATURE = 2.0
 
@@ -35,17 +36,41 @@ def class_weights(labels: np.ndarray, classes: int, power: float) -> np.ndarray:
     return (weights / (weights * share).sum()).astype(np.float32)
 
 
-def label_loss(
-    logits: Tensor, labels: Tensor, weights: Tensor, shares: Tensor | None = None
-) -> Tensor:
-    """Weighted cross entropy, mean over labelled pixels.
+def label_loss(logits: Tensor, labels: Tensor, weights: Tensor, lovasz: float = 0.0) -> Tensor:
+    """Weighted cross entropy, mean over labelled pixels, and Lovász-softmax.
 
     Args:
         logits: [N, C, H, W].
         labels: int64 [N, H, W].
-        weights: [C], of the classes.
-        shares: [N], of the frames, which their losses are multiplied by; 1 where None.
+        weights: [C], of the classes in the cross entropy.
+        lovasz: the weight of `lovasz.lovasz_softmax`, beside the 1 of the cross entropy.
     """
+    loss = _cross_entropy(logits, labels, weights)
+    return loss + lovasz * lovasz_softmax(logits, labels) if lovasz else loss
+
+
+def mixed_label_loss(
+    logits: Tensor, labels: Tensor, weights: Tensor, own: Tensor, lovasz: float = 0.0
+) -> Tensor:
+    """`label_loss` of frames that `mixing.mix` blended, with the labels of both.
+
+    Args:
+        logits, labels, weights, lovasz: see `label_loss`; the labels as they were before.
+        own: [N], the share of each frame that is its own.
+    """
+    other = labels.roll(1, 0)
+    loss = _cross_entropy(logits, labels, weights, own)
+    loss = loss + _cross_entropy(logits, other, weights, 1 - own)
+    if lovasz:
+        twice, both = torch.cat([logits, logits]), torch.cat([labels, other])
+        loss = loss + lovasz * lovasz_softmax(twice, both, torch.cat([own, 1 - own]))
+    return loss
+
+
+def _cross_entropy(
+    logits: Tensor, labels: Tensor, weights: Tensor, shares: Tensor | None = None
+) -> Tensor:
+    """Mean over labelled pixels; `shares`: [N], which frames' losses are multiplied by."""
     if shares is None:
         total = functional.cross_entropy(
             logits, labels, weights, ignore_index=IGNORE, reduction='sum'
@@ -57,17 +82,6 @@ def label_loss(
         total = (loss.sum(dim=(1, 2)) * shares).sum()
     # Not divided by the weights of the pixels present, which would undo them on a one-class crop.
     return total / (labels != IGNORE).sum().clamp(min=1)
-
-
-def mixed_label_loss(logits: Tensor, labels: Tensor, weights: Tensor, own: Tensor) -> Tensor:
-    """`label_loss` of frames that `mixing.mix` blended, with the labels of both.
-
-    Args:
-        logits, labels, weights: see `label_loss`; the labels as they were before.
-        own: [N], the share of each frame that is its own.
-    """
-    other = labels.roll(1, 0)
-    return label_loss(logits, labels, weights, own) + label_loss(logits, other, weights, 1 - own)
 
 
 def distillation_loss(

@@ -88,9 +88,10 @@ class Objective(nn.Module):
         ]
 
     def _label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        weights, lovasz = self.class_weights, self.recipe.lovasz
         if batch.own is None:
-            return label_loss(logits, batch.labels, self.class_weights)
-        return mixed_label_loss(logits, batch.labels, self.class_weights, batch.own)
+            return label_loss(logits, batch.labels, weights, lovasz)
+        return mixed_label_loss(logits, batch.labels, weights, batch.own, lovasz)
 
 
 def _outputs(network: nn.Module, images: Tensor, features: bool) -> tuple[Tensor, list[Tensor]]:

@@ -25,7 +25,11 @@ LEARNING_RATE = 1e-2
 
 
 def refit_head(
-    network: UNet, batches: Iterator[Batch], class_weights: Tensor, steps: int
+    network: UNet,
+    batches: Iterator[Batch],
+    class_weights: Tensor,
+    steps: int,
+    lovasz: float = 0.0,
 ) -> None:
     """Fit the head to the labels of so many batches.
 
@@ -35,6 +39,7 @@ def refit_head(
         batches: of frames as a network will see them, with labels.
         class_weights: float [classes], of `distill.label_loss`.
         steps: how many batches to take.
+        lovasz: likewise, of `distill.label_loss`.
     """
     needed = [parameter.requires_grad for parameter in network.parameters()]
     was_training = network.training
@@ -48,7 +53,7 @@ def refit_head(
         batch = next(batches)
         with torch.autocast(device, torch.float16, enabled=device == 'cuda'):
             logits = network(batch.images)
-        loss = label_loss(logits.float(), batch.labels, class_weights)
+        loss = label_loss(logits.float(), batch.labels, class_weights, lovasz)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -131,8 +131,8 @@ class Trainer:
             if self._network.head.precision is Precision.QUANTIZED:
                 center_edges(self._network)
                 plain = Batches(self._frames, self._recipe.without_augmentation(), self._seed)
-                weights, steps = self._frames.class_weights, self._recipe.refit_steps
-                refit_head(self._network, plain, weights, steps)
+                weights, recipe = self._frames.class_weights, self._recipe
+                refit_head(self._network, plain, weights, recipe.refit_steps, recipe.lovasz)
         self._ranks.share(self._network)
         return self._network.eval()
 

@@ -12,6 +12,7 @@ from mbu_ros.training.distill import (  # noqa: E402
     label_loss,
     mixed_label_loss,
 )
+from mbu_ros.training.lovasz import lovasz_softmax  # noqa: E402
 
 
 @pytest.mark.parametrize('power', [0.0, 0.25, 0.4])
@@ -87,6 +88,19 @@ def test_mixed_frames_are_of_both_labels():
         + label_loss(logits[1:], labels[1:], weights)
     ) / 2
     torch.testing.assert_close(first, expected)
+
+
+def test_lovasz_softmax_comes_on_top_of_cross_entropy():
+    logits, labels = torch.randn(2, 3, 8, 8), torch.randint(0, 3, (2, 8, 8))
+    weights, own = torch.tensor([1.0, 0.5, 3.0]), torch.tensor([0.25, 1.0])
+    expected = label_loss(logits, labels, weights) + 0.5 * lovasz_softmax(logits, labels)
+    torch.testing.assert_close(label_loss(logits, labels, weights, 0.5), expected)
+    # Blended frames are of both labels, in one sum over classes; one that is not, of its own alone.
+    seen = torch.stack([logits[0], logits[0], logits[1]])
+    said = torch.stack([labels[0], labels[1], labels[1]])
+    expected = mixed_label_loss(logits, labels, weights, own)
+    expected = expected + 0.5 * lovasz_softmax(seen, said, torch.tensor([0.25, 0.75, 1.0]))
+    torch.testing.assert_close(mixed_label_loss(logits, labels, weights, own, 0.5), expected)
 
 
 def test_features_are_compared_by_direction_pixel_by_pixel():

@@ -101,6 +101,20 @@ def test_without_a_teacher_labels_are_all():
     torch.testing.assert_close(Objective(student, None, WEIGHTS, RECIPE)(frames), expected)
 
 
+@pytest.mark.parametrize('mixed', [False, True])
+def test_labels_may_be_learnt_by_what_acts_on_miou(mixed):
+    student, _ = networks()
+    frames, recipe = batch(mixed), RECIPE.with_values(['lovasz=0.5'])
+    logits = student(frames.images)
+    if mixed:
+        expected = mixed_label_loss(logits, frames.labels, WEIGHTS, frames.own, 0.5)
+    else:
+        expected = label_loss(logits, frames.labels, WEIGHTS, 0.5)
+    torch.testing.assert_close(Objective(student, None, WEIGHTS, recipe)(frames), expected)
+    plain = Objective(student, None, WEIGHTS, RECIPE)(frames)
+    assert (plain - expected).abs() > 0.01
+
+
 def test_only_the_network_learns():
     student, teacher = networks()
     Objective(student, teacher, WEIGHTS, RECIPE)(batch()).backward()
@@ -122,12 +136,12 @@ def test_it_is_one_graph_that_stays_when_weights_blend_in(gradient, flip, severa
     """The compiler reads it whole; it would compile anew for each step if numbers changed it."""
     student, teacher = networks()
     logit_weights = None
-    if several:  # one of them a deployed model, and classes that weigh
+    if several:  # one of them a deployed model, classes that weigh, and all losses there are
         quantized = UNet(4, 1, 3).set_precision(Precision.QUANTIZED)
         teacher = frozen(Teachers([teacher, quantized.set_quantizers(head_input='relu')]))
         logit_weights = torch.tensor([0.2, 1.0, 5.0])
     student.set_quantizers(activation_gradient=gradient).blending = True
-    recipe = RECIPE.with_values([f'teacher_flip={flip}'])
+    recipe = RECIPE.with_values([f'teacher_flip={flip}', f'lovasz={0.5 if several else 0}'])
     objective = Objective(student, teacher, WEIGHTS, recipe, logit_weights)
     graphs = []
 

@@ -34,7 +34,7 @@ EVERYTHING = RECIPES['standard'].with_values(
         *('batch=4', 'averaging=0.9', 'feature_loss=0.5', 'activation_stage=0.4'),
         *('progressive=0.3', 'color=0.1', 'rotation=10', 'mask_threshold=0.5'),
         *('classmix=0.5', 'cutmix=0.5', 'mixup=0.5'),
-        *('learned_thresholds=true', 'refit_steps=3'),
+        *('learned_thresholds=true', 'refit_steps=3', 'lovasz=0.5'),
     ]
 )
 
