@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mbu_ros.data.sample import IGNORE
 
-STRIDE = 2
-"""Of every so many rows and columns one counts: neighbours say much the same, and sorting all
-pixels takes longer than the network does."""
+BINS = 1024
+"""Errors are put in order by bins of equal width: within 1 / BINS of what sorting gives, and far
+faster, since a GPU sorts a batch's pixels in more time than a network takes for them."""
 
 
 def lovasz_softmax(logits: Tensor, labels: Tensor, shares: Tensor | None = None) -> Tensor:
@@ -26,31 +26,45 @@ def lovasz_softmax(logits: Tensor, labels: Tensor, shares: Tensor | None = None)
         shares: [N], of the frames, which the errors of their pixels are multiplied by; those with 0
             are left out. None: all have 1.
     """
-    logits, labels = logits[..., ::STRIDE, ::STRIDE], labels[..., ::STRIDE, ::STRIDE]
     weight = (labels != IGNORE).float()
     weight = weight if shares is None else weight * shares.reshape(-1, 1, 1)
-    weight, labels = weight.flatten(), labels.flatten()
-    losses, present = [], []
-    # Class by class: sorts and running sums of one dimension are the fast ones of a GPU.
-    for index, probability in enumerate(logits.softmax(dim=1).unbind(1)):
-        truth = (labels == index) & (weight > 0)
-        errors = (truth.float() - probability.flatten()).abs() * weight
-        errors, order = errors.sort(descending=True)
-        losses.append(errors @ _growth_of_jaccard_loss(truth[order].float()))
-        present.append(truth.any().float())
-    mean = torch.stack(present)
-    return (torch.stack(losses) * mean).sum() / mean.sum().clamp(min=1)
+    classes = torch.arange(logits.shape[1], device=logits.device).reshape(-1, 1, 1)
+    truth = labels[:, None] == classes
+    errors = (truth.float() - logits.softmax(dim=1)).abs() * weight[:, None]
+    growth, present = _growth_of_jaccard_loss(errors.detach(), truth, weight > 0)
+    return (errors * growth).sum() / present.sum().clamp(min=1)
 
 
-def _growth_of_jaccard_loss(truth: Tensor) -> Tensor:
-    """By how much 1 - IoU grows with each pixel that is wrong, beside all before it.
+@torch.no_grad()
+def _growth_of_jaccard_loss(
+    errors: Tensor, truth: Tensor, counted: Tensor
+) -> tuple[Tensor, Tensor]:
+    """By how much 1 - IoU grows with each pixel that is wrong, beside all with larger errors.
 
-    What cannot be wrong, such as unlabelled pixels, comes last, where nothing depends on it.
+    Those of a bin share what all of them together add.
 
     Args:
-        truth: float [P], 1 where the class is.
+        errors: [N, C, H, W], 0 to 1.
+        truth: bool [N, C, H, W], where each class is.
+        counted: bool [N, H, W], where there is a label.
+
+    Returns:
+        Of each pixel, [N, C, H, W], and whether each class is present, float [C].
     """
-    total = truth.sum()
-    union = total + (1 - truth).cumsum(0)
-    loss = 1 - (total - truth.cumsum(0)) / union.clamp(min=1)
-    return torch.cat([loss[:1], loss.diff()])
+    count = truth.shape[1]
+    classes = torch.arange(count, device=errors.device).reshape(-1, 1, 1)
+    bins = ((1 - errors) * BINS).long().clamp(0, BINS - 1) + BINS * classes  # the largest first
+
+    def seen(pixels: Tensor) -> Tensor:
+        zeros = torch.zeros(count * BINS, dtype=torch.int32, device=errors.device)
+        pixels = (counted[:, None] & pixels).int()  # sums of integers are exact in any order
+        return zeros.scatter_add(0, bins.flatten(), pixels.flatten()).reshape(count, BINS)
+
+    inside, outside = seen(truth), seen(~truth)
+    total = inside.sum(dim=1, keepdim=True)
+    present = (total > 0).float()
+    union = (total + outside.cumsum(1)).clamp(min=1)
+    loss = 1 - (total - inside.cumsum(1)) / union
+    growth = torch.cat([loss[:, :1], loss.diff(dim=1)], dim=1) * present
+    growth = growth / (inside + outside).clamp(min=1)
+    return growth.flatten()[bins], present.flatten()
