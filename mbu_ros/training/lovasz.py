@@ -10,8 +10,8 @@ from torch import Tensor
 from mbu_ros.data.sample import IGNORE
 
 BINS = 1024
-"""Errors are put in order by bins of equal width: within 1 / BINS of what sorting gives, and far
-faster, since a GPU sorts a batch's pixels in more time than a network takes for them."""
+"""Errors are put in order by bins of equal width: within 1 / BINS of what sorting gives, in less
+time: with sorts a step of training took twice as long."""
 
 
 def lovasz_softmax(logits: Tensor, labels: Tensor, shares: Tensor | None = None) -> Tensor:
@@ -31,7 +31,7 @@ def lovasz_softmax(logits: Tensor, labels: Tensor, shares: Tensor | None = None)
     classes = torch.arange(logits.shape[1], device=logits.device).reshape(-1, 1, 1)
     truth = labels[:, None] == classes
     errors = (truth.float() - logits.softmax(dim=1)).abs() * weight[:, None]
-    growth, present = _growth_of_jaccard_loss(errors.detach(), truth, weight > 0)
+    growth, present = _growth_of_jaccard_loss(errors, truth, weight > 0)
     return (errors * growth).sum() / present.sum().clamp(min=1)
 
 
@@ -54,17 +54,14 @@ def _growth_of_jaccard_loss(
     count = truth.shape[1]
     classes = torch.arange(count, device=errors.device).reshape(-1, 1, 1)
     bins = ((1 - errors) * BINS).long().clamp(0, BINS - 1) + BINS * classes  # the largest first
-
-    def seen(pixels: Tensor) -> Tensor:
-        zeros = torch.zeros(count * BINS, dtype=torch.int32, device=errors.device)
-        pixels = (counted[:, None] & pixels).int()  # sums of integers are exact in any order
-        return zeros.scatter_add(0, bins.flatten(), pixels.flatten()).reshape(count, BINS)
-
-    inside, outside = seen(truth), seen(~truth)
+    index = (bins + count * BINS * truth).flatten()
+    pixels = counted[:, None].expand_as(truth).int().flatten()  # their sums are exact in any order
+    zeros = torch.zeros(2 * count * BINS, dtype=torch.int32, device=errors.device)
+    outside, inside = zeros.scatter_add(0, index, pixels).reshape(2, count, BINS)
     total = inside.sum(dim=1, keepdim=True)
     present = (total > 0).float()
     union = (total + outside.cumsum(1)).clamp(min=1)
     loss = 1 - (total - inside.cumsum(1)) / union
-    growth = torch.cat([loss[:, :1], loss.diff(dim=1)], dim=1) * present
+    growth = loss.diff(dim=1, prepend=loss.new_zeros(count, 1)) * present
     growth = growth / (inside + outside).clamp(min=1)
     return growth.flatten()[bins], present.flatten()

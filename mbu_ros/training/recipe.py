@@ -29,8 +29,8 @@ RANGES = {
     'feature_level': (0, MAX_DEPTH),
     'temperature': (0.1, 100),
     'class_weighting': (0, 2),
-    'lovasz': (0, 1000),
     'logit_weighting': (0, 2),
+    'lovasz': (0, 1000),
     'activation_stage': (0, 0.95),
     'progressive': (0, 1),
     'mask_threshold': (0, MAX_THRESHOLD),
@@ -82,11 +82,11 @@ class Recipe:
         temperature: of the KL divergence.
         class_weighting: in the cross entropy a class weighs (1 / its share of the pixels) to this
             power. More finds more of rare classes, and more where they are not.
-        lovasz: weight of Lovász-softmax, which acts on mIoU itself, beside the cross entropy with
-            the labels, in training and where the head is fitted to labels.
         logit_weighting: the same of pixels in the KL divergence, by the classes that teacher and
             student see there. More of what a student can do goes to rare classes; what it shall
             say stays the same. Worse where the teacher itself does not find them.
+        lovasz: weight of Lovász-softmax, which acts on mIoU itself, beside the cross entropy with
+            the labels, in training and where the head is fitted to labels.
         teacher_flip: whether the teacher's logits are the mean of those of a frame and of its
             mirror image, which are better, and take the time of a second look.
         activation_stage: share of a student's time with binary activations and float weights.
@@ -135,8 +135,8 @@ class Recipe:
     feature_level: int = 1
     temperature: float = 2.0
     class_weighting: float = 0.25
-    lovasz: float = 0.0
     logit_weighting: float = 0.0
+    lovasz: float = 0.0
     teacher_flip: bool = False
     activation_stage: float = 0.3
     progressive: float = 0.0
