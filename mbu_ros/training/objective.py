@@ -57,7 +57,10 @@ class Objective(nn.Module):
         teacher_logits, theirs = self._taught(batch.images, features)
         logits = logits.float()
         with torch.autocast(logits.device.type, enabled=False):
-            loss = recipe.label_loss * self._label_loss(logits, batch)
+            loss = logits.new_zeros(())
+            # One loss of the logits there always is: several processes want all gradients.
+            if recipe.label_loss or not recipe.logit_loss:
+                loss = loss + recipe.label_loss * self._label_loss(logits, batch)
             if recipe.logit_loss:
                 divergence = distillation_loss(
                     logits, teacher_logits.float(), recipe.temperature, self.logit_weights

@@ -115,6 +115,23 @@ def test_labels_may_be_learnt_by_what_acts_on_miou(mixed):
     assert (plain - expected).abs() > 0.01
 
 
+def test_labels_without_a_weight_take_no_time():
+    student, teacher = networks()
+    frames = batch(mixed=True)
+    frames.labels.fill_(99)  # which a loss that looked at them would refuse
+    recipe = RECIPE.with_values(['label_loss=0', 'feature_loss=0', 'lovasz=1'])
+    expected = 2.0 * distillation_loss(student(frames.images), teacher(frames.images), 4.0)
+    torch.testing.assert_close(Objective(student, teacher, WEIGHTS, recipe)(frames), expected)
+
+
+def test_features_alone_leave_no_parameter_without_a_gradient():
+    """Processes that train together wait for all of them."""
+    student, teacher = networks()
+    recipe = RECIPE.with_values(['label_loss=0', 'logit_loss=0', 'feature_level=1'])
+    Objective(student, teacher, WEIGHTS, recipe)(batch()).backward()
+    assert all(p.grad is not None for p in student.parameters() if p.requires_grad)
+
+
 def test_only_the_network_learns():
     student, teacher = networks()
     Objective(student, teacher, WEIGHTS, RECIPE)(batch()).backward()
